@@ -1,0 +1,84 @@
+"""Resolves ``--device``, ``--dtype``, ``--threads`` and ``--seed``; torch is imported only when one is resolved."""
+
+from typing import TYPE_CHECKING
+
+from segcli.errors import ExitCode, SegcliError, nearest
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "float64", "bfloat16", "float16")
+
+
+def resolve_device(name: str) -> "torch.device":
+    """Return the device called ``name``: ``cpu``, ``cuda``, ``cuda:N``, ``mps``, or ``auto`` for the best there is.
+
+    Raises:
+        SegcliError: For a name that is none (exit code 2), or a device that is not here (exit code 3).
+
+    Example:
+        >>> resolve_device("cpu")
+        device(type='cpu')
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        message = f"unknown device {name!r}, expected cpu, cuda, cuda:N, mps or auto"
+        raise SegcliError(message) from error
+    _require(device)
+    return device
+
+
+def _require(device: "torch.device") -> None:
+    import torch
+
+    if device.type == "cpu":
+        return
+    if device.type == "cuda" and torch.cuda.is_available():
+        count = torch.cuda.device_count()
+        if (device.index or 0) < count:
+            return
+        message = f"device {device} is not here: torch sees {count} CUDA device{'s' if count > 1 else ''}"
+        raise SegcliError(message, hint=f"use cuda:0 to cuda:{count - 1}", code=ExitCode.UNAVAILABLE)
+    if device.type == "mps" and torch.backends.mps.is_available():
+        return
+    why = "this torch was built without CUDA" if device.type == "cuda" and torch.version.cuda is None else ""
+    message = f"device {device} is not available here" + (f": {why}" if why else "")
+    raise SegcliError(
+        message, hint="use --device cpu, or install a torch built for the device", code=ExitCode.UNAVAILABLE
+    )
+
+
+def resolve_dtype(name: str) -> "torch.dtype":
+    """Return the floating dtype called ``name``.
+
+    Raises:
+        SegcliError: For an unknown name.
+
+    Example:
+        >>> resolve_dtype("bfloat16")
+        torch.bfloat16
+    """
+    import torch
+
+    if name not in DTYPES:
+        message = f"unknown dtype {name!r}"
+        raise SegcliError(message, hint=nearest(name, list(DTYPES)))
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
+
+
+def use_threads(count: int | None) -> int:
+    """Let torch's kernels use ``count`` threads; None leaves torch's choice. Return how many are used."""
+    import torch
+
+    if count is not None:
+        if count < 1:
+            message = f"--threads is {count}, expected 1 or more"
+            raise SegcliError(message)
+        torch.set_num_threads(count)
+    return torch.get_num_threads()

@@ -1,0 +1,150 @@
+"""Opens sources and writes destinations so that nothing is ever lost."""
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from segcli.errors import SegcliError
+
+
+def check_source(path: Path) -> None:
+    """Refuse what cannot be read as a file with content.
+
+    Raises:
+        SegcliError: Where ``path`` is missing, a folder, empty, or not readable.
+    """
+    try:
+        mode = path.stat()
+    except OSError as error:
+        raise _explained(path, error, "read") from error
+    if stat.S_ISDIR(mode.st_mode):
+        message = f"{path} is a folder, expected a file"
+        raise SegcliError(message)
+    if stat.S_ISREG(mode.st_mode) and mode.st_size == 0:
+        message = f"{path} is empty (0 bytes)"
+        raise SegcliError(message, hint="its copy or download did not finish; fetch it again")
+    if not os.access(path, os.R_OK):
+        message = f"cannot read {path}: Permission denied"
+        raise SegcliError(message)
+
+
+def check_destination(path: Path, *, force: bool) -> None:
+    """Refuse, before any work is done, a destination that could not be written.
+
+    Raises:
+        SegcliError: Where ``path`` is a folder or a device, exists and ``force`` is not given, or lies in no
+            writable folder.
+    """
+    folder = path.parent
+    if path.is_dir():
+        message = f"{path} is a folder, expected a file to write"
+        raise SegcliError(message)
+    if path.exists() and not path.is_file():
+        # Renaming over /dev/null would replace the device itself.
+        message = f"{path} is not a regular file, so it cannot be replaced"
+        raise SegcliError(message, hint="use - to write to standard output")
+    if os.path.lexists(path) and not force:
+        message = f"{path} exists already"
+        raise SegcliError(message, hint="choose another name, or replace it with --force")
+    if not folder.is_dir():
+        message = f"cannot write {path}: there is no folder {folder}"
+        raise SegcliError(message, hint=f"create it first: mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        message = f"cannot write {path}: the folder {folder} is not writable"
+        raise SegcliError(message)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+    """Give a temporary file in ``path``'s folder that becomes ``path`` when the block ends well.
+
+    The file is flushed to the disk before it is renamed, and so is its folder after; where the block raises, by an
+    interrupt too, the temporary file is removed and what stood at ``path`` stays.
+
+    Raises:
+        SegcliError: As `check_destination`, and where writing fails (a full disk, say).
+
+    Example:
+        >>> import tempfile
+        >>> destination = Path(tempfile.mkdtemp()) / "result.txt"
+        >>> with replacing(destination) as file:
+        ...     _ = file.write(b"done")
+        >>> destination.read_bytes()
+        b'done'
+    """
+    check_destination(path, force=force)
+    # A link is written through, so that the link stays one.
+    target = path.resolve()
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", suffix=".part", dir=target.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), _mode_for(target))
+            os.fsync(file.fileno())
+        _move(temporary, target, force=force)
+        temporary = None
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise _explained(path, error, "write") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _mode_for(target: Path) -> int:
+    """Keep the mode of the file that is replaced; else what ``open`` would give (mkstemp gives 0600)."""
+    if target.exists():
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _move(temporary: Path, target: Path, *, force: bool) -> None:
+    if not force:
+        # A link fails where the name was taken since the check; a rename would overwrite.
+        with contextlib.suppress(PermissionError, NotImplementedError):
+            os.link(temporary, target)
+            temporary.unlink()
+            return
+        # Some file systems (FAT, some network mounts) have no links.
+        if os.path.lexists(target):
+            raise FileExistsError(17, "File exists", str(target))
+    temporary.replace(target)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Not every file system lets a folder be opened or synced; the file itself is safe by then.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _explained(path: Path, error: OSError, verb: str) -> SegcliError:
+    if isinstance(error, FileNotFoundError) and verb == "read":
+        return SegcliError(f"{path} does not exist", hint=_neighbours(path))
+    if isinstance(error, FileExistsError):
+        return SegcliError(f"{path} exists already", hint="choose another name, or replace it with --force")
+    return SegcliError(f"cannot {verb} {path}: {error.strerror or error}")
+
+
+def _neighbours(path: Path) -> str:
+    from difflib import get_close_matches
+
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}"
+    # A folder of 100,000 files is not searched through for the sake of a hint.
+    with os.scandir(path.parent) as entries:
+        names = [entry.name for entry, _ in zip(entries, range(1000), strict=False)]
+    close = get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.parent / close[0]}?" if close else "check the name and the folder you are in"

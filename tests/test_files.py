@@ -1,0 +1,252 @@
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from segcli.errors import SegcliError
+from segcli.files import check_destination, check_source, replacing
+
+
+@pytest.fixture
+def as_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Act as an ordinary user: root may read and write everything, so nothing would be refused."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = 65534
+    os.chown(tmp_path, nobody, nobody)
+    # Folders above are root's alone; an open one is reached without walking down from them.
+    monkeypatch.chdir(tmp_path)
+    os.setresuid(nobody, nobody, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_source_is_read(tmp_path: Path) -> None:
+    source = tmp_path / "logits.pt"
+    source.write_bytes(b"x")
+    check_source(source)
+
+
+def test_a_missing_source_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "logits.pt").write_bytes(b"x")
+    with pytest.raises(SegcliError, match=r"logit\.pt does not exist") as caught:
+        check_source(tmp_path / "logit.pt")
+    assert caught.value.hint == f"did you mean {tmp_path / 'logits.pt'}?"
+
+
+def test_a_missing_source_without_neighbours(tmp_path: Path) -> None:
+    with pytest.raises(SegcliError, match="does not exist") as caught:
+        check_source(tmp_path / "logits.pt")
+    assert caught.value.hint == "check the name and the folder you are in"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SegcliError, match="does not exist") as caught:
+        check_source(tmp_path / "run" / "logits.pt")
+    assert caught.value.hint == f"there is no folder {tmp_path / 'run'}"
+
+
+def test_an_empty_source_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "logits.pt").touch()
+    with pytest.raises(SegcliError, match=r"logits\.pt is empty \(0 bytes\)"):
+        check_source(tmp_path / "logits.pt")
+
+
+def test_a_folder_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(SegcliError, match="is a folder, expected a file"):
+        check_source(tmp_path)
+
+
+def test_a_name_that_no_system_takes_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(SegcliError, match=r"cannot read .*: File name too long"):
+        check_source(tmp_path / ("x" * 300))
+
+
+@pytest.mark.usefixtures("as_user")
+def test_an_unreadable_source_is_refused() -> None:
+    source = Path("logits.pt")
+    source.write_bytes(b"x")
+    source.chmod(0)
+    with pytest.raises(SegcliError, match="Permission denied"):
+        check_source(source)
+
+
+def test_the_file_appears_whole_with_the_usual_mode(tmp_path: Path) -> None:
+    destination = tmp_path / "result.json"
+    with replacing(destination) as file:
+        file.write(b"{}")
+        assert not destination.exists()
+    assert destination.read_bytes() == b"{}"
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert stat.S_IMODE(destination.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+    assert leftovers(tmp_path) == ["plain", "result.json"]
+
+
+def test_force_replaces_and_keeps_the_mode(tmp_path: Path) -> None:
+    destination = tmp_path / "result.json"
+    destination.write_bytes(b"old")
+    destination.chmod(0o640)
+    with replacing(destination, force=True) as file:
+        file.write(b"new")
+    assert destination.read_bytes() == b"new"
+    assert stat.S_IMODE(destination.stat().st_mode) == 0o640
+
+
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    with replacing(link, force=True) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+
+
+def test_an_existing_destination_is_refused(tmp_path: Path) -> None:
+    destination = tmp_path / "result.json"
+    destination.write_bytes(b"old")
+    with pytest.raises(SegcliError, match="exists already") as caught, replacing(destination):
+        pass
+    assert "--force" in caught.value.hint
+    assert destination.read_bytes() == b"old"
+
+
+def test_a_destination_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    destination = tmp_path / "result.json"
+    with pytest.raises(SegcliError, match="exists already"), replacing(destination) as file:
+        file.write(b"mine")
+        destination.write_bytes(b"theirs")
+    assert destination.read_bytes() == b"theirs"
+    assert leftovers(tmp_path) == ["result.json"]
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])
+def test_without_hard_links_a_rename_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    destination = tmp_path / "result.json"
+    if not taken:
+        with replacing(destination) as file:
+            file.write(b"mine")
+        assert destination.read_bytes() == b"mine"
+        return
+    with pytest.raises(SegcliError, match="exists already"), replacing(destination):
+        destination.write_bytes(b"theirs")
+    assert destination.read_bytes() == b"theirs"
+
+
+def test_an_error_in_the_block_leaves_what_was_there(tmp_path: Path) -> None:
+    destination = tmp_path / "result.json"
+    destination.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError, match="zero"), replacing(destination, force=True) as file:
+        file.write(b"half")
+        1 / 0  # noqa: B018 - any error
+    assert destination.read_bytes() == b"old"
+    assert leftovers(tmp_path) == ["result.json"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "is a folder, expected a file to write"),
+        ("absent/result.json", "there is no folder"),
+        ("/dev/null", "is not a regular file, so it cannot be replaced"),
+    ],
+)
+def test_impossible_destinations_are_refused(tmp_path: Path, path: str, words: str) -> None:
+    with pytest.raises(SegcliError, match=words):
+        check_destination(tmp_path / path, force=True)
+
+
+@pytest.mark.usefixtures("as_user")
+def test_an_unwritable_folder_is_refused() -> None:
+    Path().chmod(0o500)
+    with pytest.raises(SegcliError, match="is not writable"):
+        check_destination(Path("result.json"), force=False)
+
+
+# The limit on a file's size fails a write just as a full disk does, and needs no root.
+_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from segcli.errors import SegcliError
+from segcli.files import replacing
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    with replacing(Path(sys.argv[1]), force=True) as file:
+        file.write(bytes(1 << 20))
+except SegcliError as error:
+    print(error.message)
+"""
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    destination = tmp_path / "result.json"
+    destination.write_bytes(b"old")
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(destination)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"cannot write {destination}: File too large\n"
+    assert destination.read_bytes() == b"old"
+    assert leftovers(tmp_path) == ["result.json"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_a_really_full_disk(tmp_path: Path) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system may be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        with pytest.raises(SegcliError, match="No space left on device"), replacing(tmp_path / "result") as file:
+            file.write(bytes(1 << 20))
+        assert leftovers(tmp_path) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+_INTERRUPTED = """
+import sys, time
+from pathlib import Path
+from segcli.files import replacing
+with replacing(Path(sys.argv[1]), force=True) as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_an_interrupt_leaves_what_was_there(tmp_path: Path) -> None:
+    destination = tmp_path / "result.json"
+    destination.write_bytes(b"old")
+    with subprocess.Popen(
+        [sys.executable, "-c", _INTERRUPTED, str(destination)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) != 0
+    assert destination.read_bytes() == b"old"
+    assert leftovers(tmp_path) == ["result.json"]
