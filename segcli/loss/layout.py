@@ -1,0 +1,149 @@
+"""How the shapes of logits and labels belong together. Knows shapes alone, no tensors."""
+
+from dataclasses import dataclass
+
+from segcli.errors import SegcliError
+from segcli.loss.settings import KnownMode, Mode
+
+Shape = tuple[int, ...]
+
+_KNOWN = "(C, H, W), (N, C, H, W), (N, C, D, H, W), or binary (H, W), (N, H, W)"
+# Height and width; with them a class axis; with them a batch axis; volumes have a depth besides.
+_PLANE, _IMAGE, _BATCH, _VOLUMES = 2, 3, 4, 5
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the shapes are, and as what the tensors are to be viewed.
+
+    Attributes:
+        mode: ``multiclass``, ``multilabel`` or ``binary``.
+        logits: (N, C, *S), or (N, *S) for binary.
+        labels: (N, *S), or the logits' for multilabel.
+    """
+
+    mode: KnownMode
+    logits: Shape
+    labels: Shape
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes a pixel can have; 2 for binary."""
+        return 2 if self.mode == "binary" else self.logits[1]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A tensor's name, for messages, and its shape."""
+
+    name: str
+    shape: Shape
+
+
+def arrange(logits: Named, labels: Named, mode: Mode = "auto") -> Layout:
+    """Tell the layout of a pair of tensors.
+
+    Under ``auto``, equal shapes of two or three sides, and a class axis of one, mean binary; else labels must have the
+    shape of the logits without the class axis, and the pair is multiclass. Where there is one image, its
+    batch axis may be missing on either side. Multilabel is never guessed: it looks like one-hot labels.
+
+    Raises:
+        SegcliError: Where the shapes do not fit, with the nearest reason as its hint.
+
+    Example:
+        >>> arrange(Named("logits.pt", (2, 19, 64, 64)), Named("labels.npy", (2, 64, 64)))
+        Layout(mode='multiclass', logits=(2, 19, 64, 64), labels=(2, 64, 64))
+    """
+    if not _PLANE <= len(logits.shape) <= _VOLUMES:
+        message = f"{logits.name} has shape {logits.shape}, expected {_KNOWN}"
+        raise SegcliError(message)
+    layout = None
+    if mode in ("auto", "binary"):
+        layout = _binary(logits.shape, labels.shape, asked_for=mode == "binary")
+    if mode in ("auto", "multiclass"):
+        layout = layout or _multiclass(logits.shape, labels.shape)
+    if mode == "multilabel":
+        layout = _multilabel(logits.shape, labels.shape)
+    if layout is None:
+        raise _misfit(logits, labels, mode)
+    return layout
+
+
+def _binary(logits: Shape, labels: Shape, *, asked_for: bool) -> Layout | None:
+    axis = _class_axis(logits)
+    if len(logits) > _PLANE and logits[axis] == 1 and labels in (logits, _without(logits, axis)):
+        view = _with_batch(_without(logits, axis), _IMAGE)
+        return Layout("binary", view, view)
+    if logits == labels and (asked_for or len(logits) <= _IMAGE):
+        view = _with_batch(logits, _IMAGE)
+        return Layout("binary", view, view)
+    return None
+
+
+def _multiclass(logits: Shape, labels: Shape) -> Layout | None:
+    if len(logits) < _IMAGE:
+        return None
+    view = _with_batch(logits, _BATCH)
+    expected = _without(view, 1)
+    one_image = expected[0] == 1 and labels == expected[1:]
+    return Layout("multiclass", view, expected) if view[1] > 1 and (labels == expected or one_image) else None
+
+
+def _multilabel(logits: Shape, labels: Shape) -> Layout | None:
+    if logits != labels or len(logits) < _IMAGE:
+        return None
+    view = _with_batch(logits, _BATCH)
+    return Layout("multilabel", view, view)
+
+
+def _class_axis(logits: Shape) -> int:
+    return 1 if len(logits) >= _BATCH else 0
+
+
+def _without(shape: Shape, axis: int) -> Shape:
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+def _with_batch(shape: Shape, full: int) -> Shape:
+    return (1, *shape) if len(shape) < full else shape
+
+
+def _misfit(logits: Named, labels: Named, mode: Mode) -> SegcliError:
+    same = mode in ("binary", "multilabel") or len(logits.shape) < _IMAGE
+    expected = logits.shape if same else _without(logits.shape, _class_axis(logits.shape))
+    # The shape is right and the mode is not: two sides under multiclass, say.
+    wanted = _KNOWN.partition(", or")[0] if labels.shape == expected else ""
+    if wanted:
+        message = f"{logits.name} has shape {logits.shape}, expected {wanted} for --mode {mode}"
+        return SegcliError(message)
+    message = f"{labels.name} has shape {labels.shape}, expected {expected} to match {logits.name} {logits.shape}"
+    return SegcliError(message, hint=_reason(logits.shape, labels.shape, expected, mode))
+
+
+def _reason(logits: Shape, labels: Shape, expected: Shape, mode: Mode) -> str:
+    axis = _class_axis(logits)
+    if mode in ("auto", "multiclass"):
+        if labels == logits:
+            return f"one-hot labels? save labels.argmax({axis}); classes that may overlap: --mode multilabel"
+        if labels[:-1] == expected and labels[-1] == logits[axis]:
+            return "one-hot labels, classes last? save labels.argmax(-1)"
+        if labels == logits[:-1] or labels == (1, *logits[:-1]):
+            order = (*range(axis), len(logits) - 1, *range(axis, len(logits) - 1))
+            return f"logits with channels last? save logits.permute{order}"
+        if labels == (*expected[:axis], 1, *expected[axis:]):
+            return f"labels with a class axis of one? save labels.squeeze({axis})"
+        if labels == logits[1:]:
+            return "a volume without its batch axis? save logits[None] and labels[None]"
+    return _sizes_reason(labels, expected)
+
+
+def _sizes_reason(labels: Shape, expected: Shape) -> str:
+    if len(labels) != len(expected):
+        return f"logits are {_KNOWN}; labels are the same without C"
+    if labels[:-2] == expected[:-2] and labels[-2:] == expected[:-3:-1]:
+        return "height and width are swapped: save labels.transpose(-2, -1)"
+    if len(labels) > _PLANE and labels[0] != expected[0] and labels[1:] == expected[1:]:
+        return f"the labels hold {labels[0]} images, the logits {expected[0]}"
+    if labels[:-2] == expected[:-2]:
+        return f"resize the logits: torch.nn.functional.interpolate(logits, {labels[-2:]}, mode='bilinear')"
+    return "do the two files belong together?"
