@@ -61,17 +61,25 @@ class Output:
 Reporter = Callable[[], Sequence["Table"]]
 
 
-def emit(command: str, result: "DataclassInstance | Mapping[str, Any]", report: Reporter, output: Output) -> None:
+def emit(
+    command: str,
+    result: "DataclassInstance | Mapping[str, Any]",
+    report: Reporter,
+    output: Output,
+    *,
+    records: Reporter | None = None,
+) -> None:
     """Write a result to standard output or to ``output.file``, in the format that was asked for.
 
-    The format is JSON or CSV where asked for by option or by the file's ending, else tables. CSV holds the first
-    table, with raw values in base units; JSON holds the result itself.
+    The format is JSON or CSV where asked for by option or by the file's ending, else tables. CSV holds one table, with
+    raw values in base units; JSON holds the result itself.
 
     Args:
         command: The name in the schema: ``segcli.<command>/1``.
         result: A frozen dataclass, or a mapping of plain data.
         report: Makes the tables; called only where they are needed.
         output: The output options.
+        records: Makes the table for CSV, where the first table of ``report`` does not hold everything.
 
     Raises:
         SegcliError: Where ``output.file`` cannot be written.
@@ -80,7 +88,7 @@ def emit(command: str, result: "DataclassInstance | Mapping[str, Any]", report: 
     if output.json or (suffix == ".json" and not output.csv):
         text = to_json(command, result)
     elif output.csv or suffix == ".csv":
-        text = to_csv(report()[0])
+        text = to_csv((records or report)()[0])
     elif output.file is None or str(output.file) == "-":
         _print(report(), output)
         return

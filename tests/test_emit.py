@@ -102,6 +102,12 @@ def test_the_format_that_was_asked_for(capsys: pytest.CaptureFixture[str]) -> No
     assert emitted(Output(file=Path("-")), capsys) == to_text([TABLE], 100)
 
 
+def test_csv_may_have_a_table_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    flat = Table("", [Column("a")], [("b",)])
+    emit("loss", Result(1), tables, Output(csv=True), records=lambda: [flat])
+    assert capsys.readouterr().out == "a\nb\n"
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("r.json", to_json("loss", Result(1))), ("r.csv", to_csv(TABLE)), ("r.txt", to_text([TABLE]))],
@@ -146,6 +152,9 @@ with progress("records", 3, Output()) as advance:
     advance(1)
     time.sleep(0.2)
 """
+_PROGRESS_IN_BYTES = _PROGRESS.replace(
+    '"records", 3, Output()', '"copied", 3_000_000, Output(), in_bytes=True'
+).replace("advance(1)", "advance(1_000_000)")
 _COLOUR = """
 import sys
 from segcli.emit import Output, emit
@@ -187,3 +196,9 @@ def test_a_terminal_gets_colours_and_may_refuse_them() -> None:
 def test_a_progress_bar_appears_on_a_terminal_after_a_second() -> None:
     assert "records" in on_a_terminal(_PROGRESS)
     assert "records" not in on_a_terminal(_PROGRESS, TERM="dumb")
+
+
+def test_a_progress_bar_of_bytes_has_units_and_speed() -> None:
+    shown = on_a_terminal(_PROGRESS_IN_BYTES, COLUMNS="100")
+    assert "2.0/3.0 MB" in shown
+    assert "B/s" in shown

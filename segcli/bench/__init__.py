@@ -1,0 +1,39 @@
+"""Times kernels, each compared with a float64 reference first.
+
+Example:
+    >>> from segcli.bench import Request, run
+    >>> found = run(Request(suites=("index",), kernel="argmax", size=(8, 8), budget_s=0.05))
+    >>> found.results[0].status.value, found.results[0].bytes
+    ('timed', 10752)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segcli.bench.listing import catalogue
+    from segcli.bench.plan import Request
+    from segcli.bench.results import Result, Status
+    from segcli.bench.runs import Run, run
+    from segcli.bench.sampling import Rule, Sampling, measure
+
+_HOMES = {
+    "Request": "plan",
+    "Result": "results",
+    "Rule": "sampling",
+    "Run": "runs",
+    "Sampling": "sampling",
+    "Status": "results",
+    "catalogue": "listing",
+    "measure": "sampling",
+    "run": "runs",
+}
+
+__all__ = ["Request", "Result", "Rule", "Run", "Sampling", "Status", "catalogue", "measure", "run"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562: whatever the core holds
+    if name not in __all__:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(f"segcli.bench.{_HOMES[name]}"), name)

@@ -1,0 +1,170 @@
+"""What a kernel of the bench is: how it is made, what it must equal, what it costs. Plain data, without torch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+Tensors = Mapping[str, "torch.Tensor"]
+Call = Callable[[], "torch.Tensor"]
+Make = Callable[[Tensors], Call]
+
+ITEM_BYTES = {"float32": 4, "float64": 8, "bfloat16": 2, "float16": 2}
+INDEX_BYTES = 8
+"""Labels and indices are int64, as torch wants them."""
+
+
+class Mode(Enum):
+    """What of a kernel is timed."""
+
+    FORWARD = "forward"
+    """The output, with gradients off."""
+    TRAINING = "forward+backward"
+    """The output and the gradients of all that is trained."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """The main tensor that a suite's kernels work on.
+
+    Attributes:
+        batch: Samples.
+        channels: Channels or classes.
+        size: (height, width).
+        dtype: Its name, a key of `ITEM_BYTES`.
+    """
+
+    batch: int
+    channels: int
+    size: tuple[int, int]
+    dtype: str = "float32"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W)."""
+        return self.batch, self.channels, *self.size
+
+    @property
+    def pixels(self) -> int:
+        """Positions, over the whole batch."""
+        return self.batch * prod(self.size)
+
+    @property
+    def numel(self) -> int:
+        """Elements."""
+        return self.pixels * self.channels
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes an element."""
+        return ITEM_BYTES[self.dtype]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What must be moved and computed, by formula.
+
+    Attributes:
+        bytes: What a kernel without any detour reads and writes: each operand once.
+        flops: Floating-point operations. A multiply-accumulate is two; a comparison, a division, an exponential and
+            a logarithm are one each. Selecting and copying are none.
+    """
+
+    bytes: int
+    flops: int
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.bytes + other.bytes, self.flops + other.flops)
+
+
+def _as_it_is(_: Tensors, output: "torch.Tensor") -> "torch.Tensor":
+    return output
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One contender.
+
+    Attributes:
+        name: Its name within the suite.
+        what: What it computes, in a few words.
+        make: Gives, for a suite's tensors, the call that is timed. It allocates what can be allocated before.
+        reference: The same from float64 tensors, by means as plain as can be.
+        forward: The cost of the output.
+        backward: The cost that gradients add; None where there are none.
+        leaves: The tensors whose gradients are taken.
+        seen: Makes of the output what the reference gives, where the output itself may rightly differ (the index of
+            one of several equal maxima).
+        allocates: Whether a call allocates its output, because torch has no way to give it one.
+        gradient_tolerance: The relative error of gradients that is right at least, where rounding may rightly change
+            a choice; 0 where the dtype's own tolerance holds.
+        against: The kernel that its speed-up is measured against, where that is not the suite's baseline.
+    """
+
+    name: str
+    what: str
+    make: Make
+    reference: Make
+    forward: Callable[[Case], Cost]
+    backward: Callable[[Case], Cost] | None = None
+    leaves: tuple[str, ...] = ()
+    seen: Callable[[Tensors, "torch.Tensor"], "torch.Tensor"] = _as_it_is
+    allocates: bool = True
+    gradient_tolerance: float = 0.0
+    against: str = ""
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """The modes that mean something for it."""
+        return (Mode.FORWARD,) if self.backward is None else (Mode.FORWARD, Mode.TRAINING)
+
+    def cost(self, case: Case, mode: Mode) -> Cost:
+        """Return bytes and FLOPs of one call.
+
+        Raises:
+            ValueError: For the training of a kernel without gradients.
+        """
+        if mode is Mode.FORWARD:
+            return self.forward(case)
+        if self.backward is None:
+            message = f"{self.name} has no backward"
+            raise ValueError(message)
+        return self.forward(case) + self.backward(case)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Kernels on the same tensors.
+
+    Attributes:
+        name: Its name.
+        baseline: The kernel that the others' speed-up is measured against.
+        case: The default case.
+        tensor: What the main tensor is called.
+        data: How the tensors' values are distributed, in words.
+        tensors: Draws the tensors, in float32 on the host.
+        check_items: How many 8-byte items, for each element of the main tensor, the comparison with float64 holds at
+            its peak; measured, and rounded up.
+        kernels: The contenders.
+    """
+
+    name: str
+    baseline: str
+    case: Case
+    tensor: str
+    data: str
+    tensors: Callable[[Case, "torch.Generator"], dict[str, "torch.Tensor"]]
+    check_items: int
+    kernels: tuple[Kernel, ...]
+
+    def baseline_of(self, kernel: Kernel) -> str:
+        """Return the name of the kernel that this one's speed-up is measured against."""
+        return kernel.against or self.baseline
+
+    def peak_bytes(self, case: Case) -> int:
+        """Estimate the memory that timing this suite takes."""
+        return case.numel * 8 * self.check_items

@@ -1,0 +1,161 @@
+"""What a run says of one kernel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from segcli.bench.kernel import Kernel, Mode
+from segcli.bench.order_statistics import summarise
+from segcli.bench.sampling import Sampling, Stop
+
+if TYPE_CHECKING:
+    from segcli.bench.correctness import Prepared
+    from segcli.bench.plan import Group
+
+_FEWEST_FOR_QUARTILES = 4
+
+
+class Status(Enum):
+    """What became of a kernel."""
+
+    TIMED = "timed"
+    WRONG = "wrong"
+    """Its answer differs from the float64 reference; it was not timed."""
+    UNSUPPORTED = "unsupported"
+    """Torch has no such kernel for this dtype and device."""
+    FAILED = "failed"
+    """Torch raised."""
+    SKIPPED = "skipped"
+    """The time budget or Ctrl-C came first."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One kernel in one mode.
+
+    Attributes:
+        suite: The suite.
+        kernel: The kernel.
+        mode: ``forward`` or ``forward+backward``.
+        size: (height, width).
+        tensor: What the main tensor is called.
+        shape: Its shape.
+        dtype: Of the floating tensors.
+        device: Where it ran.
+        status: What became of it.
+        reason: Why it was not timed, or empty.
+        median_s: Median seconds a call.
+        ci95_s: 95 % confidence interval of the median, by order statistics; None below six samples.
+        quartiles_s: The first and the third quartile; None below four samples.
+        baseline: The kernel that the speed-up is measured against.
+        speedup: The baseline's median over this one.
+        time_share: The median over that of the slowest kernel of its suite and mode.
+        bytes: What must be read and written, by formula.
+        flops: Floating-point operations, by formula.
+        bytes_per_s: Bytes over the median.
+        flops_per_s: FLOPs over the median; None where there are no FLOPs.
+        error: Relative error against the float64 reference, in the 2-norm.
+        tolerance: What that may be.
+        allocates: Whether a call allocates its output.
+        stopped: What ended the sampling.
+        steady: Whether warm-up ended because times were steady.
+        warm_up_calls: Calls before the first sample.
+        calls: Calls a sample.
+        samples_s: Seconds a call, one a sample, in the order taken.
+    """
+
+    suite: str
+    kernel: str
+    mode: str
+    size: tuple[int, int]
+    tensor: str
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    status: Status
+    reason: str
+    bytes: int
+    flops: int
+    allocates: bool
+    baseline: str
+    median_s: float | None = None
+    ci95_s: tuple[float, float] | None = None
+    quartiles_s: tuple[float, float] | None = None
+    speedup: float | None = None
+    time_share: float | None = None
+    bytes_per_s: float | None = None
+    flops_per_s: float | None = None
+    error: float | None = None
+    tolerance: float | None = None
+    stopped: Stop | None = None
+    steady: bool | None = None
+    warm_up_calls: int = 0
+    calls: int = 0
+    samples_s: tuple[float, ...] = ()
+
+
+def untimed(group: "Group", kernel: Kernel, device: str, status: Status, reason: str) -> Result:
+    """Return a result without a time."""
+    cost = kernel.cost(group.case, group.mode)
+    return Result(
+        suite=group.suite.name,
+        kernel=kernel.name,
+        mode=group.mode.value,
+        size=group.case.size,
+        tensor=group.suite.tensor,
+        shape=group.case.shape,
+        dtype=group.case.dtype,
+        device=device,
+        status=status,
+        reason=reason,
+        bytes=cost.bytes,
+        flops=cost.flops,
+        allocates=kernel.allocates or group.mode is Mode.TRAINING,
+        baseline=group.suite.baseline_of(kernel),
+    )
+
+
+def timed(bare: Result, prepared: "Prepared", sampling: Sampling) -> Result:
+    """Put what was measured into a result."""
+    summary = summarise(sampling.samples_s)
+    return replace(
+        bare,
+        median_s=summary.median,
+        ci95_s=summary.ci95,
+        quartiles_s=summary.quartiles if len(sampling.samples_s) >= _FEWEST_FOR_QUARTILES else None,
+        bytes_per_s=_rate(bare.bytes, summary.median),
+        flops_per_s=_rate(bare.flops, summary.median),
+        error=prepared.error,
+        tolerance=prepared.tolerance,
+        stopped=sampling.stopped,
+        steady=sampling.steady,
+        warm_up_calls=sampling.warm_up_calls,
+        calls=sampling.calls,
+        samples_s=sampling.samples_s,
+    )
+
+
+def _rate(count: int, seconds: float) -> float | None:
+    """Return a count a second; None for none of it, or where the clock was too coarse to see any time."""
+    return count / seconds if count and seconds else None
+
+
+def with_speedups(results: Sequence[Result]) -> list[Result]:
+    """Compare every timed result with its baseline and with the slowest of its suite and mode."""
+    medians = {(result.suite, result.mode, result.kernel): result.median_s for result in results}
+    slowest: dict[tuple[str, str], float] = {}
+    for result in results:
+        group = (result.suite, result.mode)
+        slowest[group] = max(slowest.get(group, 0.0), result.median_s or 0.0)
+    return [
+        _compared(result, medians.get((result.suite, result.mode, result.baseline)), slowest[result.suite, result.mode])
+        for result in results
+    ]
+
+
+def _compared(result: Result, baseline_s: float | None, slowest_s: float) -> Result:
+    if not result.median_s:
+        return result
+    speedup = None if baseline_s is None else baseline_s / result.median_s
+    return replace(result, speedup=speedup, time_share=result.median_s / slowest_s)

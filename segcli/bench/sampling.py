@@ -1,0 +1,158 @@
+"""The sampling loop: warm-up until steady, blocks that drown the timer's cost, contenders in turn, a stop on noise.
+
+Knows neither torch nor kernels: work is anything that can be called.
+"""
+
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Literal
+
+from segcli.bench.order_statistics import summarise
+from segcli.bench.timer import Timer, Work
+
+Stop = Literal["noise", "budget", "interrupt"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When enough is enough.
+
+    Attributes:
+        precision: A contender is settled when the 95 % interval of its median reaches no further than this share
+            of the median to either side (half its width).
+        min_samples: Samples before that is asked; six are the fewest that have a 95 % interval.
+        steady: Warm-up ends when two blocks in a row bring the best time down by no more than this share.
+        max_warm_up: Blocks after which warm-up gives up, and says so.
+        timer_share: The most that reading the timer may be of a block (torch.utils.benchmark's rule, 1e-4).
+    """
+
+    precision: float = 0.01
+    min_samples: int = 6
+    steady: float = 0.05
+    max_warm_up: int = 12
+    timer_share: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What was measured of one contender.
+
+    Attributes:
+        samples_s: Seconds a call, one sample a block, in the order in which they were taken.
+        calls: Calls a block.
+        warm_up_calls: Calls before the first sample.
+        steady: Whether warm-up ended because the times were steady.
+        stopped: What ended the sampling: little noise, the time budget, or Ctrl-C.
+    """
+
+    samples_s: tuple[float, ...]
+    calls: int
+    warm_up_calls: int
+    steady: bool
+    stopped: Stop
+
+
+@dataclass
+class _Contender:
+    work: Work
+    calls: int = 1
+    warm_up_calls: int = 0
+    steady: bool = False
+    last_warm_s: float = 0.0
+    samples: list[float] = field(default_factory=list)
+    ranked: list[float] = field(default_factory=list)
+
+    def add(self, sample: float) -> None:
+        self.samples.append(sample)
+        insort(self.ranked, sample)
+
+    def settled(self, rule: Rule) -> bool:
+        if len(self.samples) < rule.min_samples:
+            return False
+        error = summarise(self.ranked, ordered=True).relative_error
+        return error is not None and error <= rule.precision
+
+    def sampling(self, stopped: Stop) -> Sampling:
+        return Sampling(tuple(self.samples), self.calls, self.warm_up_calls, self.steady, stopped)
+
+
+def measure(works: Sequence[Work], timer: Timer, deadline_ns: int, rule: Rule | None = None) -> list[Sampling]:
+    """Time contenders side by side.
+
+    They take turns, a block each, until all are settled or the deadline has passed: what drifts (clocks, heat,
+    other programs) then hits all alike. Past the deadline every contender still gets one block, so that there is a
+    number for each. Ctrl-C ends the sampling and what was measured is returned, with ``stopped`` saying so.
+
+    Args:
+        works: The contenders.
+        timer: What times them.
+        deadline_ns: When to stop, by the timer's clock.
+        rule: When enough is enough; the default rule where None.
+
+    Returns:
+        A sampling for each contender, in their order.
+    """
+    rule = rule or Rule()
+    contenders = [_Contender(work) for work in works]
+    try:
+        least_block_s = timer_overhead_s(timer) / rule.timer_share
+        for contender in contenders:
+            _warm_up(contender, timer, least_block_s, deadline_ns, rule)
+        stopped = _take_turns(contenders, timer, deadline_ns, rule)
+    except KeyboardInterrupt:
+        stopped = "interrupt"
+    return [contender.sampling(stopped) for contender in contenders]
+
+
+def timer_overhead_s(timer: Timer, times: int = 21) -> float:
+    """Return what reading the timer costs: the median time of a block of no calls."""
+    return summarise([timer.time_s(_nothing, 0) for _ in range(times)]).median
+
+
+def _nothing() -> None:
+    pass
+
+
+def _warm_up(contender: _Contender, timer: Timer, least_block_s: float, deadline_ns: int, rule: Rule) -> None:
+    """Grow the block until the timer's cost drowns in it, then call the work until its time no longer falls."""
+    best = float("inf")
+    without_gain = 0
+    for _ in range(rule.max_warm_up):
+        calls, block_s = contender.calls, _warm_block(contender, timer)
+        sample = contender.last_warm_s = block_s / calls
+        in_time = timer.clock.now_ns() < deadline_ns
+        if in_time and block_s < least_block_s:
+            # Too short to be judged: longer blocks first, at most tenfold, since a first call can be a slow one.
+            contender.calls = ceil(contender.calls * min(10.0, max(2.0, 1.2 * least_block_s / max(block_s, 1e-9))))
+            continue
+        without_gain = without_gain + 1 if sample >= best * (1 - rule.steady) else 0
+        best = min(best, sample)
+        if without_gain == 2:  # noqa: PLR2004 - two in a row: one may be luck
+            contender.steady = True
+        if contender.steady or not in_time:
+            return
+
+
+def _warm_block(contender: _Contender, timer: Timer) -> float:
+    # One more: the timer's own untimed call.
+    contender.warm_up_calls += contender.calls + 1
+    return timer.time_s(contender.work, contender.calls)
+
+
+def _take_turns(contenders: list[_Contender], timer: Timer, deadline_ns: int, rule: Rule) -> Stop:
+    while not all(contender.settled(rule) for contender in contenders):
+        for contender in contenders:
+            if timer.clock.now_ns() >= deadline_ns:
+                _keep_warm_up(contenders)
+                return "budget"
+            contender.add(timer.time_s(contender.work, contender.calls) / contender.calls)
+    return "noise"
+
+
+def _keep_warm_up(contenders: list[_Contender]) -> None:
+    """Let a contender that was never reached stand by the last block of its warm-up, one sample alone."""
+    for contender in contenders:
+        if not contender.samples:
+            contender.add(contender.last_warm_s)

@@ -1,0 +1,9 @@
+"""The suites: kernels that are timed side by side. Importing them does not import torch."""
+
+from segcli.bench.kernel import Suite
+from segcli.bench.suites.convs import CONVS
+from segcli.bench.suites.indexing import INDEXING
+from segcli.bench.suites.losses import LOSSES
+from segcli.bench.suites.norms import NORMS
+
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (LOSSES, CONVS, NORMS, INDEXING)}

@@ -1,0 +1,135 @@
+import pytest
+
+from segcli.bench.sampling import Rule, measure, timer_overhead_s
+from segcli.bench.timer import HostTimer
+from tests.bench.fakes import FakeClock, FakeWork, fake_timer
+
+FOREVER_NS = 10**18
+
+
+def test_steady_work_stops_on_noise_after_the_fewest_samples_with_an_interval() -> None:
+    clock, timer = fake_timer()
+    (sampling,) = measure([FakeWork(clock, (1_000_000,))], timer, FOREVER_NS)
+    assert sampling.samples_s == (1e-3,) * 6
+    assert (sampling.calls, sampling.steady, sampling.stopped) == (1, True, "noise")
+
+
+def test_noisy_work_is_sampled_until_its_interval_is_narrow() -> None:
+    clock, timer = fake_timer()
+    # Every sample has an untimed call before it; pairs are therefore alike.
+    noise = [1_000_000 + 40_000 * (sample % 2) for sample in range(40) for _ in range(2)]
+    work = FakeWork(clock, (*noise, 1_020_000))
+    (sampling,) = measure([work], timer, FOREVER_NS)
+    assert sampling.stopped == "noise"
+    assert len(sampling.samples_s) > 40
+    # While the noise lasts, the interval spans both levels, 4 % apart: wider than 1 % to either side.
+    (cut,) = measure([FakeWork(clock, tuple(noise))], timer, clock.time_ns + 50 * 1_020_000)
+    assert cut.stopped == "budget"
+
+
+def test_the_precision_asked_for_is_the_one_that_stops() -> None:
+    clock, timer = fake_timer()
+    noise = tuple(1_000_000 + 40_000 * (sample % 2) for sample in range(100) for _ in range(2))
+    (sampling,) = measure([FakeWork(clock, noise)], timer, FOREVER_NS, Rule(precision=0.02))
+    assert len(sampling.samples_s) == 6
+
+
+def test_the_budget_stops_between_two_samples() -> None:
+    clock, timer = fake_timer()
+    noise = tuple(1_000_000 * (1 + sample % 3) for sample in range(100) for _ in range(2))
+    deadline_ns = 60_000_000
+    (sampling,) = measure([FakeWork(clock, noise)], timer, deadline_ns)
+    assert sampling.stopped == "budget"
+    # The clock passed the deadline by less than one more sample with its untimed call.
+    assert deadline_ns <= clock.time_ns < deadline_ns + 6_000_000
+
+
+def test_contenders_take_turns_and_have_as_many_samples() -> None:
+    clock, timer = fake_timer()
+    steady = FakeWork(clock, (1_000_000,))
+    noisy = FakeWork(clock, (*(1_000_000 * (1 + call % 4) for call in range(80)), 2_000_000))
+    first, second = measure([steady, noisy], timer, FOREVER_NS)
+    assert len(first.samples_s) == len(second.samples_s) > 6
+
+
+def test_what_drifts_hits_all_contenders_alike() -> None:
+    clock, timer = fake_timer()
+
+    def drifting() -> None:
+        # Slower and slower, as a machine that gets hot.
+        clock.time_ns += 1_000_000 + clock.time_ns // 50
+
+    first, second = measure([drifting, drifting], timer, 400_000_000)
+    ratios = [one / other for one, other in zip(first.samples_s, second.samples_s, strict=False)]
+    assert ratios == pytest.approx([0.96] * len(ratios), abs=0.005)
+    assert first.samples_s[-1] > 2 * first.samples_s[0]
+
+
+def test_warm_up_lasts_until_two_blocks_bring_no_gain() -> None:
+    clock, timer = fake_timer()
+    # Blocks of an untimed and a timed call: 8, 4, 2, 1 ms, then 1 and 1 without gain.
+    falling = (8, 8, 4, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1)
+    (sampling,) = measure([FakeWork(clock, tuple(1_000_000 * ms for ms in falling))], timer, FOREVER_NS)
+    assert sampling.warm_up_calls == 12
+    assert sampling.steady
+    assert set(sampling.samples_s) == {1e-3}
+
+
+def test_a_slow_block_in_the_warm_up_does_not_prolong_it() -> None:
+    clock, timer = fake_timer()
+    (sampling,) = measure([FakeWork(clock, (1_000_000, 1_000_000, 1, 9_000_000, 1, 1_000_000))], timer, FOREVER_NS)
+    assert sampling.warm_up_calls == 6
+
+
+def test_work_that_never_stops_getting_faster_is_said_to_be_unsteady() -> None:
+    clock, timer = fake_timer()
+    falling = tuple(round(1e9 * 0.8**block) for block in range(12) for _ in range(2))
+    (sampling,) = measure([FakeWork(clock, falling)], timer, FOREVER_NS)
+    assert not sampling.steady
+    assert sampling.warm_up_calls == 24
+
+
+def test_blocks_grow_until_the_timer_drowns_in_them() -> None:
+    # Two readings of 50 ns; one of them lies within a block. 1e-4 of a block: it lasts 0.5 ms or more.
+    clock, timer = fake_timer(read_ns=50)
+    assert timer_overhead_s(timer) == 50e-9
+    (sampling,) = measure([FakeWork(clock, (1_000,))], timer, FOREVER_NS)
+    # 1 call, ten, a hundred, then 1.2 times what is needed.
+    assert 500 <= sampling.calls <= 620
+    assert sampling.samples_s == pytest.approx([1e-6] * 6, rel=1e-4)
+
+
+def test_a_block_of_no_time_at_all_grows_too() -> None:
+    clock, timer = fake_timer(read_ns=50)
+    (sampling,) = measure([FakeWork(clock, (0,))], timer, FOREVER_NS, Rule(max_warm_up=4))
+    assert sampling.calls == 10_000
+
+
+def test_past_the_deadline_every_contender_still_has_the_block_of_its_warm_up() -> None:
+    clock, timer = fake_timer()
+    works = [FakeWork(clock, (5_000_000_000,)), FakeWork(clock, (3_000_000_000,))]
+    first, second = measure(works, timer, 1)
+    assert (first.samples_s, second.samples_s) == ((5.0,), (3.0,))
+    assert (first.steady, first.stopped) == (False, "budget")
+    assert [work.calls for work in works] == [2, 2]
+
+
+class CtrlC(FakeWork):
+    """Raises at its 21st call."""
+
+    def __call__(self) -> None:
+        super().__call__()
+        if self.calls > 20:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_what_was_measured() -> None:
+    clock, timer = fake_timer()
+    noise = tuple(1_000_000 * (1 + call % 3) for call in range(80))
+    first, second = measure([FakeWork(clock, noise), CtrlC(clock, noise)], timer, FOREVER_NS)
+    assert first.stopped == second.stopped == "interrupt"
+    assert len(first.samples_s) == len(second.samples_s) + 1 > 1
+
+
+def test_no_contenders_are_no_samples() -> None:
+    assert measure([], HostTimer(FakeClock()), FOREVER_NS) == []
