@@ -152,9 +152,9 @@ with progress("records", 3, Output()) as advance:
     advance(1)
     time.sleep(0.2)
 """
-_PROGRESS_IN_BYTES = _PROGRESS.replace(
+_PROGRESS_IN_BYTES = _PROGRESS.replace("advance(1)", "advance(1_000_000)").replace(
     '"records", 3, Output()', '"copied", 3_000_000, Output(), in_bytes=True'
-).replace("advance(1)", "advance(1_000_000)")
+)
 _COLOUR = """
 import sys
 from segcli.emit import Output, emit

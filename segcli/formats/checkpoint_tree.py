@@ -1,0 +1,205 @@
+"""Lists what a checkpoint's pickle holds: every tensor under its key, and what else there is, in few words.
+
+An object that the pickle names twice is listed once, however often it is reached: forty tuples that each hold the one
+before twice would be 2^40 entries.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from segcli.errors import SegcliError
+from segcli.formats.node_preview import preview, type_name
+from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Storage, Text
+from segcli.formats.rebuilt_tensor import attached, rebuilt_tensor
+from segcli.formats.tensor_header import TensorHeader
+
+MAX_DEPTH = 1_000
+MAX_KEY_CHARACTERS = 100_000_000
+
+# A module keeps its members in these, which its state_dict leaves out of keys.
+_MODULE_MEMBERS = ("_parameters", "_buffers", "_modules")
+_LONGEST_WHOLE_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OtherValue:
+    """What is not a tensor.
+
+    Attributes:
+        key: Its dotted path.
+        type: The type that it would have.
+        value: Numbers and short texts as they are, else a few words.
+    """
+
+    key: str
+    type: str
+    value: str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a checkpoint holds, in its own order."""
+
+    tensors: tuple[TensorHeader, ...]
+    other: tuple[OtherValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A node that is still to be listed, and the way to it: joined only where it is listed, for depth's sake."""
+
+    node: Node
+    part: str = ""
+    before: "_Step | None" = None
+    depth: int = 0
+    length: int = 0
+
+    @property
+    def is_opened(self) -> bool:
+        """Whether its members are listed and not itself: the outermost object, and what only modules see."""
+        if self.before is None:
+            return bool(_members(self.node))
+        return _is_module(self.before.node)
+
+    def below(self) -> "list[_Step]":
+        return [
+            _Step(node, part, self, self.depth + 1, self.length + len(part) + 1) for part, node in _members(self.node)
+        ]
+
+    @property
+    def key(self) -> str:
+        parts = []
+        step: _Step | None = self
+        while step is not None and step.before is not None:
+            parts.append(step.part)
+            step = step.before
+        return ".".join(reversed(parts))
+
+
+def list_contents(root: Node, name: str) -> Contents:
+    """List the tensors and other values below the outermost object of a pickle.
+
+    Args:
+        root: That object.
+        name: How messages call the pickle.
+
+    Raises:
+        SegcliError: Where it is nested deeper, or its keys are longer, than any checkpoint's.
+    """
+    holders = _holders(root)
+    first_key: dict[int, str] = {}
+    tensors: list[TensorHeader] = []
+    other: list[OtherValue] = []
+    for step in _steps(root, holders, name):
+        node, key = step.node, step.key
+        if tensor := rebuilt_tensor(node):
+            tensors.append(replace(tensor, key=key))
+        elif id(node) in first_key:
+            other.append(OtherValue(key, type_name(node), f"the same object as {first_key[id(node)]}"))
+        elif _is_module(node) or (id(node) not in holders and not step.is_opened):
+            other.append(_other(key, node))
+        if id(node) in holders:
+            first_key.setdefault(id(node), key or "the whole")
+    return Contents(tuple(tensors), tuple(other))
+
+
+def _steps(root: Node, holders: set[int], name: str) -> Iterator[_Step]:
+    """Walk the tree in its own order, below an object that has tensors only the first time that it is reached."""
+    seen: set[int] = set()
+    characters = 0
+    steps = [_Step(root)]
+    while steps:
+        step = steps.pop()
+        characters += step.length
+        if step.depth > MAX_DEPTH or characters > MAX_KEY_CHARACTERS:
+            message = f"{name} is nested more than {MAX_DEPTH:,} levels deep, or its keys are too long to list"
+            raise SegcliError(message, hint="no checkpoint needs as much: do not load this file")
+        yield step
+        if (id(step.node) in holders or step.before is None) and id(step.node) not in seen:
+            seen.add(id(step.node))
+            steps += reversed(step.below())
+
+
+def _holders(root: Node) -> set[int]:
+    """Return the ids of the nodes from which a tensor can be reached."""
+    parents: dict[int, list[Node]] = {id(root): []}
+    tensors: list[Node] = []
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if rebuilt_tensor(node):
+            tensors.append(node)
+        for _, below in _members(node):
+            if isinstance(below, Group | Mapping | Call | Storage):
+                if id(below) not in parents:
+                    nodes.append(below)
+                parents.setdefault(id(below), []).append(node)
+    holders: set[int] = set()
+    while tensors:
+        node = tensors.pop()
+        if id(node) not in holders:
+            holders.add(id(node))
+            tensors += parents[id(node)]
+    return holders
+
+
+def _members(node: Node) -> list[tuple[str, Node]]:
+    """Return what is right below a node, with the part that it adds to the key."""
+    if rebuilt_tensor(node):
+        node = attached(node)
+    match node:
+        case Group():
+            return _numbered(node.items)
+        case Mapping():
+            return _named(node.pairs)
+        case Call():
+            return [*_numbered(node.arguments), *_numbered(node.items), *_named(node.pairs), *_attributes(node)]
+    return []
+
+
+def _numbered(items: list[Node]) -> list[tuple[str, Node]]:
+    return [(str(index), item) for index, item in enumerate(items)]
+
+
+def _named(pairs: list[tuple[Node, Node]]) -> list[tuple[str, Node]]:
+    return [(key.decoded() if isinstance(key, Text) else preview(key), value) for key, value in pairs]
+
+
+def _attributes(call: Call) -> Iterator[tuple[str, Node]]:
+    for state in call.state:
+        # A class with slots has a tuple of two: its dict, and its slots.
+        for part in state.items if isinstance(state, Group) else [state]:
+            if isinstance(part, Mapping):
+                yield from _without_module_members(part)
+            elif part is not None:
+                yield "state", part
+
+
+def _without_module_members(state: Mapping) -> Iterator[tuple[str, Node]]:
+    is_module = _keeps_module_members(state)
+    for name, value in _named(state.pairs):
+        if is_module and name in _MODULE_MEMBERS:
+            yield from _members(value)
+        else:
+            yield name, value
+
+
+def _is_module(node: Node) -> bool:
+    return isinstance(node, Call) and any(_keeps_module_members(state) for state in node.state)
+
+
+def _keeps_module_members(state: Node) -> bool:
+    if not isinstance(state, Mapping):
+        return False
+    return {key.decoded() for key, _ in state.pairs if isinstance(key, Text)}.issuperset(_MODULE_MEMBERS)
+
+
+def _other(key: str, node: Node) -> OtherValue:
+    match node:
+        case bool() | float() | None:
+            return OtherValue(key, type_name(node), node)
+        case int() if node.bit_length() < 64:  # noqa: PLR2004 - what every reader of JSON holds
+            return OtherValue(key, "int", node)
+        case Text(value=str() as text) if len(text) <= _LONGEST_WHOLE_TEXT:
+            return OtherValue(key, "str", text)
+    return OtherValue(key, type_name(node), preview(node))

@@ -1,0 +1,257 @@
+"""The stack, the marks and the memo that a pickle's opcodes work on, as plain data."""
+
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from typing import NoReturn
+
+from segcli.errors import SegcliError
+from segcli.formats.byte_source import FETCH_AGAIN
+from segcli.formats.pickle_nodes import Call, Global, Group, Mapping, Node, Place, Storage, Text
+
+MAX_OPCODES = 10_000_000
+MAX_STACK = 5_000_000
+MAX_MEMO = 5_000_000
+MAX_MARKS = 10_000
+# Of Python's pickles; torch's own are 2.
+MAX_PROTOCOL = 5
+
+
+class Machine:
+    """The stack, the marks on it, and the memo.
+
+    Attributes:
+        name: How messages call the pickle.
+        position: The first byte of the opcode that is being done.
+        root: What the pickle would build, once it has stopped.
+        storages: Every storage that it named, once for each time.
+        repeats: The strings that the memo pushed again.
+        globals: Every class and function that it named, with the number of times.
+        calls: Every name that it called, with the number of times.
+        opcodes: The names of the opcodes that it had.
+        frames: Of every frame, the first byte of its length field, its own first byte, and the one after its last.
+        protocol: Its protocol.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Start with nothing on the stack."""
+        self.name = name
+        self.position = 0
+        self._stack: list[Node] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Node] = {}
+        self._count = 0
+        self.root: Node = None
+        self.storages: list[Storage] = []
+        self.repeats: list[Text] = []
+        self.globals: dict[str, int] = {}
+        self.calls: dict[str, int] = {}
+        self.opcodes: set[str] = set()
+        self.frames: list[tuple[int, int, int]] = []
+        self.protocol = 0
+
+    def fail(self, what: str) -> NoReturn:
+        """Give up on a pickle that cannot be followed.
+
+        Raises:
+            SegcliError: Always.
+        """
+        message = f"{self.name} is damaged at byte {self.position}: {what}"
+        raise SegcliError(message, hint=FETCH_AGAIN)
+
+    def begin_step(self, place: Place) -> None:
+        """Take note of an opcode before it is done, and keep to the caps."""
+        self.position = place.start
+        self._count += 1
+        if self._count > MAX_OPCODES or len(self._stack) > MAX_STACK or len(self._memo) > MAX_MEMO:
+            message = f"{self.name} has more than {MAX_OPCODES:,} opcodes or {MAX_STACK:,} values at once"
+            raise SegcliError(message, hint="no checkpoint needs as many: do not load this file")
+        self._check_frame(place)
+        self.opcodes.add(place.opcode)
+
+    # -- the stack
+
+    def push(self, node: Node) -> None:
+        """Put a node on the stack."""
+        self._stack.append(node)
+
+    def pop(self) -> Node:
+        """Take the last node since the last mark."""
+        if len(self._stack) <= (self._marks[-1] if self._marks else 0):
+            self.fail("the stack is empty")
+        return self._stack.pop()
+
+    def top(self) -> Node:
+        """Look at the last node since the last mark."""
+        node = self.pop()
+        self.push(node)
+        return node
+
+    def mark(self) -> None:
+        """Start what an opcode will take at once."""
+        if len(self._marks) >= MAX_MARKS:
+            message = f"{self.name} nests more than {MAX_MARKS:,} levels deep"
+            raise SegcliError(message, hint="no checkpoint needs as many: do not load this file")
+        self._marks.append(len(self._stack))
+
+    def pop_to_mark(self) -> list[Node]:
+        """Take all nodes since the last mark, and the mark."""
+        if not self._marks:
+            self.fail("there is no mark")
+        start = self._marks.pop()
+        items = self._stack[start:]
+        del self._stack[start:]
+        return items
+
+    def pop_pairs(self) -> list[tuple[Node, Node]]:
+        """Take keys and values in turn since the last mark."""
+        items = self.pop_to_mark()
+        if len(items) % 2:
+            self.fail("a key has no value")
+        return list(zip(items[::2], items[1::2], strict=True))
+
+    def discard(self) -> None:
+        """Drop the last node, or the mark that was set last."""
+        if self._marks and self._marks[-1] == len(self._stack):
+            self._marks.pop()
+        else:
+            self.pop()
+
+    # -- the memo
+
+    def put(self, index: int) -> None:
+        """Keep the last node under a number."""
+        self._memo[index] = self.top()
+
+    def memoize(self) -> None:
+        """Keep the last node under the next number."""
+        self.put(len(self._memo))
+
+    def get(self, index: int, place: Place) -> None:
+        """Put on the stack what was kept under a number."""
+        if index not in self._memo:
+            self.fail(f"nothing was kept under {index}")
+        self.repeat(self._memo[index], place)
+
+    def repeat(self, node: Node, place: Place) -> None:
+        """Put on the stack what stood there before."""
+        if isinstance(node, Text):
+            node = Text(node.value, place, node.literal)
+            self.repeats.append(node)
+        elif isinstance(node, Group):
+            node.repeated = True
+        self.push(node)
+
+    # -- containers
+
+    def extend(self, items: list[Node], kind: str) -> None:
+        """Append items to the container below."""
+        match self.top():
+            case Group() as group if group.kind == kind:
+                group.items.extend(items)
+            case Call() as call:
+                call.items.extend(items)
+            case node:
+                self.fail(f"{_kind(node)} takes no items")
+
+    def update(self, pairs: list[tuple[Node, Node]]) -> None:
+        """Set keys in the container below."""
+        match self.top():
+            case Mapping() as mapping:
+                mapping.pairs.extend(pairs)
+            case Call() as call:
+                call.pairs.extend(pairs)
+            case node:
+                self.fail(f"{_kind(node)} takes no keys")
+
+    # -- names and objects
+
+    def name_global(self, module: str, name: str) -> None:
+        """Put a name on the stack, which stays a name."""
+        # What Python 3 writes with protocol 2 has Python 2's names.
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+        node = Global(module, name)
+        self.globals[node.path] = self.globals.get(node.path, 0) + 1
+        self.push(node)
+
+    def name_from_stack(self) -> None:
+        """The same, with the name in two strings."""
+        name, module = self.pop(), self.pop()
+        if not (isinstance(module, Text) and isinstance(name, Text)):
+            self.fail("a global's name is no text")
+        self.name_global(module.decoded(), name.decoded())
+
+    def call(self, *, keywords: bool = False) -> None:
+        """Put on the stack what a call would give."""
+        named = self.pop() if keywords else None
+        args = self.pop()
+        function = self.pop()
+        self.push_call(Call(function, args, named))
+
+    def call_to_mark(self) -> None:
+        """The same, with all that was pushed since the mark."""
+        items = self.pop_to_mark()
+        if not items:
+            self.fail("there is no class to call")
+        self.push_call(Call(items[0], Group("tuple", items[1:])))
+
+    def push_call(self, call: Call) -> None:
+        """Put on the stack what a call would give, and count it."""
+        self.calls[call.path] = self.calls.get(call.path, 0) + 1
+        self.push(call)
+
+    def build(self) -> None:
+        """Hand a state to the object below."""
+        state = self.pop()
+        node = self.top()
+        if not isinstance(node, Call):
+            self.fail(f"{_kind(node)} takes no state")
+        node.state.append(state)
+
+    def load_storage(self) -> None:
+        """Put a storage on the stack, in place of the tuple that stands for it."""
+        storage = self._as_storage(self.pop())
+        self.storages.append(storage)
+        self.push(storage)
+
+    def _as_storage(self, node: Node) -> Storage:
+        match node:
+            case Group(
+                kind="tuple",
+                items=[Text() as what, Global() as kind, Text() as key, Text() as location, int() as numel],
+            ) if what.decoded() == "storage" and not isinstance(numel, bool) and numel >= 0:
+                return Storage(kind.name, key.decoded(), location, numel, node)
+        message = f"{self.name} refers at byte {self.position} to something outside that is no storage of torch's"
+        raise SegcliError(message, hint="torch.save did not write it, and torch.load will not read it")
+
+    # -- around all
+
+    def begin(self, protocol: int) -> None:
+        """Take note of the protocol."""
+        if protocol > MAX_PROTOCOL:
+            self.fail(f"it has protocol {protocol}, the newest is {MAX_PROTOCOL}")
+        self.protocol = protocol
+
+    def frame(self, place: Place, length: int) -> None:
+        """Take note of a frame."""
+        self.frames.append((place.end - 8, place.end, place.end + length))
+
+    def _check_frame(self, place: Place) -> None:
+        """Refuse an opcode that straddles a frame's end: Python's two unpicklers read such a pickle differently."""
+        if self.frames:
+            end = self.frames[-1][2]
+            if place.start < end and (place.end > end or place.opcode == "FRAME"):
+                self.fail("an opcode does not end with its frame")
+
+    def refuse(self, place: Place) -> None:
+        """Refuse an opcode that a checkpoint never has."""
+        message = f"{self.name} has the opcode {place.opcode} at byte {place.start}, which torch.save never writes"
+        raise SegcliError(message, hint="torch.load will not read it either")
+
+    def stop(self) -> None:
+        """Take what was built, which must be all that is left."""
+        self.root = self.pop()
+        if self._stack or self._marks:
+            self.fail(f"{len(self._stack) + len(self._marks)} values are left over")
+
+
+def _kind(node: Node) -> str:
+    return node.kind if isinstance(node, Group) else type(node).__name__

@@ -1,0 +1,163 @@
+"""Follows a pickle's opcodes on a stack of plain data. Nothing is imported, called or built.
+
+The opcodes are read by the standard library's ``pickletools``, which knows them all and runs none.
+
+Source: PEP 307, PEP 3154, PEP 574, and ``pickletools`` of CPython 3.11.
+"""
+
+import io
+import pickletools
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from segcli.errors import SegcliError
+from segcli.formats.byte_source import FETCH_AGAIN
+from segcli.formats.pickle_machine import Machine
+from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Place, Storage, Text
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What a pickle says.
+
+    Attributes:
+        root: What it would build.
+        storages: Every storage that it names, once for each time.
+        repeats: The strings that the memo pushed again.
+        globals: Every class and function that it names, with the number of times.
+        calls: Every name that it would call, with the number of times.
+        opcodes: The names of the opcodes that it has.
+        frames: Of every frame, the first byte of its length field, its own first byte, and the one after its last.
+        protocol: Its protocol.
+    """
+
+    root: Node
+    storages: tuple[Storage, ...]
+    repeats: tuple[Text, ...]
+    globals: dict[str, int]
+    calls: dict[str, int]
+    opcodes: frozenset[str]
+    frames: tuple[tuple[int, int, int], ...]
+    protocol: int
+
+
+def walk(data: bytes, name: str) -> Walk:
+    """Follow a pickle to its end.
+
+    Args:
+        data: The whole pickle.
+        name: How messages call it.
+
+    Raises:
+        SegcliError: Where it is damaged, too large to be a checkpoint's, or has what torch's checkpoints never have.
+
+    Example:
+        >>> import pickle
+        >>> walk(pickle.dumps(print, protocol=2), "a pickle").globals
+        {'builtins.print': 1}
+    """
+    machine = Machine(name)
+    stream = io.BytesIO(data)
+    with warnings.catch_warnings():
+        # An odd escape in a string of protocol 0 is the file's, and no matter for a warning of Python's.
+        warnings.simplefilter("ignore")
+        try:
+            for opcode, argument, position in pickletools.genops(stream):
+                place = Place(opcode.name, position or 0, stream.tell())
+                machine.begin_step(place)
+                _STEPS[place.opcode](machine, place, argument)
+        except (ValueError, OverflowError) as error:
+            message = f"{name} is damaged behind byte {machine.position}: {' '.join(str(error).split())}"
+            raise SegcliError(message, hint=FETCH_AGAIN) from error
+    if stream.tell() != len(data):
+        machine.fail(f"{len(data) - stream.tell()} bytes follow its end")
+    return Walk(
+        root=machine.root,
+        storages=tuple(machine.storages),
+        repeats=tuple(machine.repeats),
+        globals=machine.globals,
+        calls=machine.calls,
+        opcodes=frozenset(machine.opcodes),
+        frames=tuple(machine.frames),
+        protocol=machine.protocol,
+    )
+
+
+Step = Callable[[Machine, Place, Any], None]
+
+
+def _tuple(count: int) -> Step:
+    def step(machine: Machine, _place: Place, _argument: object) -> None:
+        items = [machine.pop() for _ in range(count)]
+        machine.push(Group("tuple", items[::-1]))
+
+    return step
+
+
+def _instance(machine: Machine, _place: Place, names: str) -> None:
+    """Do INST, whose class is its argument and whose arguments lie above the mark."""
+    items = machine.pop_to_mark()
+    machine.name_global(*names.split(" ", 1))
+    machine.push_call(Call(machine.pop(), Group("tuple", items)))
+
+
+def _set_item(machine: Machine, _place: Place, _argument: object) -> None:
+    value, key = machine.pop(), machine.pop()
+    machine.update([(key, value)])
+
+
+def _drop_to_mark(machine: Machine, _place: Place, _argument: object) -> None:
+    machine.pop_to_mark()
+
+
+_ATOMS = ("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT")
+_TEXTS = (
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+)
+
+_STEPS: dict[str, Step] = {
+    **dict.fromkeys(_ATOMS, lambda m, _, value: m.push(value)),
+    **dict.fromkeys(_TEXTS, lambda m, place, value: m.push(Text(value, place))),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda m, place, index: m.get(index, place)),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), lambda m, _, index: m.put(index)),
+    **dict.fromkeys(("PERSID", "NEXT_BUFFER", "READONLY_BUFFER"), lambda m, place, _: m.refuse(place)),
+    **dict.fromkeys(("EXT1", "EXT2", "EXT4"), lambda m, _, code: m.name_global("copyreg extension", str(code))),
+    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda m, _, __: m.call()),
+    "NONE": lambda m, _, __: m.push(None),
+    "NEWTRUE": lambda m, _, __: m.push(node=True),
+    "NEWFALSE": lambda m, _, __: m.push(node=False),
+    "MEMOIZE": lambda m, _, __: m.memoize(),
+    "MARK": lambda m, _, __: m.mark(),
+    "POP": lambda m, _, __: m.discard(),
+    "POP_MARK": _drop_to_mark,
+    "DUP": lambda m, place, _: m.repeat(m.top(), place),
+    "EMPTY_TUPLE": _tuple(0),
+    "TUPLE1": _tuple(1),
+    "TUPLE2": _tuple(2),
+    "TUPLE3": _tuple(3),
+    "TUPLE": lambda m, _, __: m.push(Group("tuple", m.pop_to_mark())),
+    "EMPTY_LIST": lambda m, _, __: m.push(Group("list", [])),
+    "LIST": lambda m, _, __: m.push(Group("list", m.pop_to_mark())),
+    "APPEND": lambda m, _, __: m.extend([m.pop()], "list"),
+    "APPENDS": lambda m, _, __: m.extend(m.pop_to_mark(), "list"),
+    "EMPTY_SET": lambda m, _, __: m.push(Group("set", [])),
+    "ADDITEMS": lambda m, _, __: m.extend(m.pop_to_mark(), "set"),
+    "FROZENSET": lambda m, _, __: m.push(Group("frozenset", m.pop_to_mark())),
+    "EMPTY_DICT": lambda m, _, __: m.push(Mapping([])),
+    "DICT": lambda m, _, __: m.push(Mapping(m.pop_pairs())),
+    "SETITEM": _set_item,
+    "SETITEMS": lambda m, _, __: m.update(m.pop_pairs()),
+    "GLOBAL": lambda m, _, names: m.name_global(*names.split(" ", 1)),
+    "STACK_GLOBAL": lambda m, _, __: m.name_from_stack(),
+    "INST": _instance,
+    "OBJ": lambda m, _, __: m.call_to_mark(),
+    "NEWOBJ_EX": lambda m, _, __: m.call(keywords=True),
+    "BUILD": lambda m, _, __: m.build(),
+    "BINPERSID": lambda m, _, __: m.load_storage(),
+    "PROTO": lambda m, _, protocol: m.begin(protocol),
+    "FRAME": lambda m, place, length: m.frame(place, length),
+    "STOP": lambda m, _, __: m.stop(),
+}
