@@ -16,7 +16,7 @@ def resolve_device(name: str) -> "torch.device":
     Raises:
         SegcliError: For a name that is none (exit code 2), or a device that is not here (exit code 3).
 
-    Example:
+    Examples:
         >>> resolve_device("cpu")
         device(type='cpu')
     """
@@ -59,7 +59,7 @@ def resolve_dtype(name: str) -> "torch.dtype":
     Raises:
         SegcliError: For an unknown name.
 
-    Example:
+    Examples:
         >>> resolve_dtype("bfloat16")
         torch.bfloat16
     """

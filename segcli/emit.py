@@ -142,7 +142,7 @@ def complain(message: str, hint: str = "") -> None:
 def printable(text: str) -> str:
     r"""Return ``text`` with control characters spelled out, so that a file's content cannot drive the terminal.
 
-    Example:
+    Examples:
         >>> printable("weight" + chr(27) + "[2J")
         'weight\\x1b[2J'
     """

@@ -30,7 +30,7 @@ class SegcliError(Exception):
         hint: The way out, or an empty string.
         code: The exit status of a command that ends with this error.
 
-    Example:
+    Examples:
         >>> raise SegcliError("labels.npy is empty", hint="save it again")
         Traceback (most recent call last):
         segcli.errors.SegcliError: labels.npy is empty
@@ -47,7 +47,7 @@ class SegcliError(Exception):
 def nearest(word: str, known: list[str]) -> str:
     """Return a hint that names the known words nearest to ``word``.
 
-    Example:
+    Examples:
         >>> nearest("depthwize", ["standard", "depthwise"])
         'did you mean depthwise?'
         >>> nearest("zzz", ["standard", "depthwise"])

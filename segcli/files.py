@@ -68,7 +68,7 @@ def replacing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     Raises:
         SegcliError: As `check_destination`, and where writing fails (a full disk, say).
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> destination = Path(tempfile.mkdtemp()) / "result.txt"
         >>> with replacing(destination) as file:

@@ -26,7 +26,7 @@ def scalar_writer(folder: Path, *, filename_suffix: str = "") -> Iterator[Write]
     Raises:
         SegcliError: Where the folder or the file cannot be written.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with scalar_writer(Path(tempfile.mkdtemp()) / "run") as write:
         ...     write("loss/ce", 0.25, 0)

@@ -47,7 +47,7 @@ def load_tensor(reference: str, what: str = "tensor") -> "torch.Tensor":
         SegcliError: Where the file is missing, empty, a folder, damaged, of another kind, or holds objects that are no
             tensors; where the key is unknown, or missing though the file holds several tensors.
 
-    Example:
+    Examples:
         >>> import tempfile, numpy
         >>> name = Path(tempfile.mkdtemp()) / "labels.npy"
         >>> numpy.save(name, numpy.zeros((2, 3), dtype="uint8"))
@@ -75,7 +75,7 @@ def load_tensor(reference: str, what: str = "tensor") -> "torch.Tensor":
 def split_reference(reference: str) -> tuple[Path, str]:
     """Split ``file:key``; the key is empty where none is given. A file that is there by the whole name wins.
 
-    Example:
+    Examples:
         >>> split_reference("out.pt:outputs.0.logits")
         (PosixPath('out.pt'), 'outputs.0.logits')
     """

@@ -16,7 +16,7 @@ def parse_size(text: str, what: str = "size") -> tuple[int, ...]:
     Raises:
         SegcliError: Where ``text`` is not a list of whole numbers from 0 to 2^63 - 1.
 
-    Example:
+    Examples:
         >>> parse_size("512x1024")
         (512, 1024)
         >>> parse_size("8,16,3")
@@ -40,7 +40,7 @@ def parse_size(text: str, what: str = "size") -> tuple[int, ...]:
 def format_size(size: tuple[int, ...]) -> str:
     """Print a spatial size.
 
-    Example:
+    Examples:
         >>> format_size((512, 1024))
         '512x1024'
     """
@@ -50,7 +50,7 @@ def format_size(size: tuple[int, ...]) -> str:
 def format_shape(shape: tuple[int, ...]) -> str:
     """Print a shape as Python writes a tuple.
 
-    Example:
+    Examples:
         >>> format_shape((4,))
         '(4,)'
     """
@@ -60,7 +60,7 @@ def format_shape(shape: tuple[int, ...]) -> str:
 def format_count(count: float) -> str:
     """Print a count with thousands separators.
 
-    Example:
+    Examples:
         >>> format_count(1814073344)
         '1,814,073,344'
     """
@@ -70,7 +70,7 @@ def format_count(count: float) -> str:
 def format_bytes(count: float) -> str:
     """Print bytes in decimal units, three significant digits.
 
-    Example:
+    Examples:
         >>> format_bytes(147712)
         '148 kB'
         >>> format_bytes(999)
@@ -82,7 +82,7 @@ def format_bytes(count: float) -> str:
 def format_rate(per_second: float, unit: str) -> str:
     """Print a rate such as bytes or operations a second.
 
-    Example:
+    Examples:
         >>> format_rate(12_500_000_000, "B/s")
         '12.5 GB/s'
     """
@@ -92,7 +92,7 @@ def format_rate(per_second: float, unit: str) -> str:
 def format_seconds(seconds: float) -> str:
     """Print a duration with three significant digits.
 
-    Example:
+    Examples:
         >>> format_seconds(0.00123456)
         '1.23 ms'
         >>> format_seconds(75)
@@ -111,7 +111,7 @@ def format_seconds(seconds: float) -> str:
 def format_number(value: float) -> str:
     """Print a real number with six significant digits.
 
-    Example:
+    Examples:
         >>> format_number(0.105360516)
         '0.105361'
         >>> format_number(float("nan"))
@@ -123,7 +123,7 @@ def format_number(value: float) -> str:
 def format_ratio(value: float) -> str:
     """Print how many times as much one thing is as another, three significant digits.
 
-    Example:
+    Examples:
         >>> format_ratio(0.1267)
         '0.127x'
     """

@@ -1,6 +1,6 @@
 """Times kernels, each compared with a float64 reference first.
 
-Example:
+Examples:
     >>> from segcli.bench import Request, run
     >>> found = run(Request(suites=("index",), kernel="argmax", size=(8, 8), budget_s=0.05))
     >>> found.results[0].status.value, found.results[0].bytes

@@ -144,7 +144,7 @@ def available_bytes(device: "torch.device") -> int:
 def settled_process() -> Iterator[Flags]:
     """Set the process to what makes timings repeatable, and set it back after.
 
-    Example:
+    Examples:
         >>> with settled_process() as flags:
         ...     flags.tf32, flags.garbage_collection
         (False, False)

@@ -65,7 +65,7 @@ def catalogue(request: Request | None = None) -> Catalogue:
     Args:
         request: Which, and at which size and dtype; all at their defaults where None.
 
-    Example:
+    Examples:
         >>> [suite.name for suite in catalogue().suites]
         ['loss', 'conv', 'norm', 'index']
     """

@@ -13,7 +13,7 @@ def log_run(run: Run, write: Callable[[str, float, int], None]) -> None:
         run: The run.
         write: Takes a tag, a value and a step.
 
-    Example:
+    Examples:
         >>> from segcli.bench import Request, run
         >>> tags = set()
         >>> request = Request(suites=("norm",), kernel="layer", modes=("forward",), size=(4, 4), budget_s=0.02)

@@ -50,7 +50,7 @@ def summarise(samples: Sequence[float], *, ordered: bool = False) -> Summary:
         samples: The samples, in any order.
         ordered: Whether they are sorted already.
 
-    Example:
+    Examples:
         >>> summarise([3.0, 1.0, 2.0, 5.0, 4.0, 6.0])
         Summary(median=3.5, ci95=(1.0, 6.0), quartiles=(2.25, 4.75))
         >>> summarise([1.0, 2.0]).ci95 is None
@@ -65,7 +65,7 @@ def summarise(samples: Sequence[float], *, ordered: bool = False) -> Summary:
 def quantile(ranked: Sequence[float], fraction: float) -> float:
     """Return a quantile of sorted samples, interpolated linearly between ranks (numpy's default method).
 
-    Example:
+    Examples:
         >>> quantile([1.0, 2.0, 3.0, 4.0], 0.25)
         1.75
     """
@@ -84,7 +84,7 @@ def median_interval_rank(count: int) -> int | None:
     Source:
         Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2.
 
-    Example:
+    Examples:
         >>> median_interval_rank(5), median_interval_rank(6), median_interval_rank(20)
         (None, 1, 6)
     """

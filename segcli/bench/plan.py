@@ -55,7 +55,7 @@ def plan(request: Request) -> tuple[Group, ...]:
     Raises:
         SegcliError: For an unknown suite, kernel, mode or dtype, a size without pixels, or a budget that is none.
 
-    Example:
+    Examples:
         >>> [(group.mode.value, len(group.kernels)) for group in plan(Request(suites=("conv",)))]
         [('forward', 7), ('forward+backward', 7)]
     """

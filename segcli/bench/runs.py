@@ -61,7 +61,7 @@ class Run:
 def steps(request: Request) -> int:
     """Return how many steps a run counts: a kernel is one when it has been compared, and another when it is done.
 
-    Example:
+    Examples:
         >>> steps(Request(suites=("conv",)))
         28
     """
@@ -88,7 +88,7 @@ def run(
     Raises:
         SegcliError: For a request that cannot be met: unknown names, no such device, not enough memory.
 
-    Example:
+    Examples:
         >>> found = run(Request(suites=("norm",), kernel="group", modes=("forward",), size=(4, 4), budget_s=0.05))
         >>> [(result.kernel, result.status.value, result.flops) for result in found.results]
         [('group', 'timed', 12288)]

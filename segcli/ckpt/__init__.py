@@ -1,6 +1,6 @@
 """Checkpoints moved between devices and looked into, without torch, a GPU, or running what they say.
 
-Example:
+Examples:
     >>> import tempfile
     >>> from pathlib import Path
     >>> import torch

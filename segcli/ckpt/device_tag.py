@@ -22,7 +22,7 @@ def check_tag(tag: str) -> str:
     Raises:
         SegcliError: For any other text.
 
-    Example:
+    Examples:
         >>> check_tag("cuda:0")
         'cuda:0'
     """

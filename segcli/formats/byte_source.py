@@ -18,7 +18,7 @@ FETCH_AGAIN = (
 def damaged(name: str, what: str) -> SegcliError:
     """Return the error for a file that is not what its format says.
 
-    Example:
+    Examples:
         >>> damaged("model.pth", "record data/0 overlaps data/1").message
         'model.pth is damaged: record data/0 overlaps data/1'
     """
@@ -79,7 +79,7 @@ def open_source(path: Path) -> Iterator[ByteSource]:
     Raises:
         SegcliError: Where there is no such file, or it is a folder, empty, unreadable or a pipe.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "weights"
         >>> _ = path.write_bytes(b"abcdef")

@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 def judge(path: str) -> Verdict:
     """Return the verdict on a dotted name.
 
-    Example:
+    Examples:
         >>> judge("torch._utils._rebuild_tensor_v2").value, judge("posix.system").value
         ('allowed', 'dangerous')
     """

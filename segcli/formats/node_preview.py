@@ -17,7 +17,7 @@ _RECONSTRUCTORS = ("copyreg._reconstructor", "copyreg.__newobj__")
 def type_name(node: Node) -> str:
     """Return the type that a node would have.
 
-    Example:
+    Examples:
         >>> type_name(Group("list", [])), type_name(Global("torch", "float32")), type_name(None)
         ('list', 'name', 'None')
     """
@@ -38,7 +38,7 @@ def type_name(node: Node) -> str:
 def preview(node: Node) -> str:
     """Return a node's value as Python would write it, cut to a line; of a call only what stands in its brackets.
 
-    Example:
+    Examples:
         >>> preview(Group("tuple", [0.9, 0.999])), preview(Mapping([(1, None)]))
         ('(0.9, 0.999)', '{1: None}')
     """

@@ -53,7 +53,7 @@ def walk(data: bytes, name: str) -> Walk:
     Raises:
         SegcliError: Where it is damaged, too large to be a checkpoint's, or has what torch's checkpoints never have.
 
-    Example:
+    Examples:
         >>> import pickle
         >>> walk(pickle.dumps(print, protocol=2), "a pickle").globals
         {'builtins.print': 1}

@@ -43,7 +43,7 @@ def local_header(name: bytes, size: int, header: int, alignment: int) -> bytes:
         header: Where the header starts.
         alignment: Of what the data's offset shall be a multiple.
 
-    Example:
+    Examples:
         >>> len(local_header(b"archive/data.pkl", 10, 0, 64))
         64
     """
@@ -59,7 +59,7 @@ def local_header(name: bytes, size: int, header: int, alignment: int) -> bytes:
 def descriptor(record: Placed) -> bytes:
     """Return what stands behind a record's data: nothing where it is empty.
 
-    Example:
+    Examples:
         >>> len(descriptor(Placed(b"archive/data/0", 48, 0, 704)))
         16
     """

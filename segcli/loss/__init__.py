@@ -1,6 +1,6 @@
 """What the segmentation losses say about predictions that were saved.
 
-Example:
+Examples:
     >>> from segcli.loss import LossSettings
     >>> LossSettings().losses
     ('ce', 'ohem', 'dice', 'focal', 'bce')

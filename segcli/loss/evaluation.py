@@ -68,7 +68,7 @@ def evaluate(
     Raises:
         SegcliError: For shapes, values or settings that will not do.
 
-    Example:
+    Examples:
         >>> import torch
         >>> logits, labels = torch.zeros(4, 2, 2), torch.tensor([[0, 1], [2, 255]])
         >>> round(evaluate(logits, labels, LossSettings()).losses["ce"].value, 4)

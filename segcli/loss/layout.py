@@ -50,7 +50,7 @@ def arrange(logits: Named, labels: Named, mode: Mode = "auto") -> Layout:
     Raises:
         SegcliError: Where the shapes do not fit, with the nearest reason as its hint.
 
-    Example:
+    Examples:
         >>> arrange(Named("logits.pt", (2, 19, 64, 64)), Named("labels.npy", (2, 64, 64)))
         Layout(mode='multiclass', logits=(2, 19, 64, 64), labels=(2, 64, 64))
     """

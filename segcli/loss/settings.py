@@ -47,7 +47,7 @@ class LossSettings:
     def as_json(self, losses: tuple[str, ...]) -> dict[str, Any]:
         """Return what a document says of the settings; ``losses`` are those that applied.
 
-        Example:
+        Examples:
             >>> LossSettings().as_json(("ce",))["n_min"]
             '1/16'
         """
@@ -71,7 +71,7 @@ def parse_losses(text: str) -> tuple[str, ...]:
     Raises:
         SegcliError: For an unknown one, or none.
 
-    Example:
+    Examples:
         >>> parse_losses("ce, dice")
         ('ce', 'dice')
     """
@@ -89,7 +89,7 @@ def parse_n_min(text: str) -> int | Fraction:
     Raises:
         SegcliError: For anything else.
 
-    Example:
+    Examples:
         >>> parse_n_min("100000"), parse_n_min("1/16"), parse_n_min("0.0625")
         (100000, Fraction(1, 16), Fraction(1, 16))
     """
@@ -111,7 +111,7 @@ def parse_alpha(text: str | None) -> float | tuple[float, ...] | None:
     Raises:
         SegcliError: For anything else.
 
-    Example:
+    Examples:
         >>> parse_alpha("0.25"), parse_alpha("1,2,0.5")
         (0.25, (1.0, 2.0, 0.5))
     """

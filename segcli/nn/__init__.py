@@ -2,7 +2,7 @@
 
 The names below are handed on lazily, so that ``import segcli.nn`` costs nothing until one is used.
 
-Example:
+Examples:
     >>> import torch
     >>> from segcli.nn import OhemCrossEntropyLoss
     >>> criterion = OhemCrossEntropyLoss(thresh=0.7)

@@ -1,6 +1,6 @@
 """Parameters, MACs and receptive field of layers, in closed form and without torch.
 
-Example:
+Examples:
     >>> from segcli.params import Layer, compare
     >>> [(row.variant, row.params) for row in compare(Layer(16, 64)).layers[:2]]
     [('standard', 9216), ('pointwise', 1024)]

@@ -15,7 +15,7 @@ from segcli.units import format_size
 class Conv:
     """A convolution over ``len(kernel)`` dimensions; the fields are those of ``torch.nn.Conv2d``.
 
-    Example:
+    Examples:
         >>> conv = Conv(16, 64, (3, 3))
         >>> conv.params, conv.output_size((8, 8)), conv.macs((8, 8))
         (9216, (6, 6), 331776)

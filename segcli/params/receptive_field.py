@@ -17,7 +17,7 @@ def receptive_field(stages: Sequence[Conv]) -> tuple[int, ...]:
     neighbouring outputs are at most ``ceil((r + dilation x (kernel - 1)) / stride)``: attained, unless a strided
     convolution follows the transposed one and skips the positions that attain it. Then this is an upper bound.
 
-    Example:
+    Examples:
         >>> receptive_field([Conv(1, 1, (3, 3), stride=(2, 2)), Conv(1, 1, (3, 3))])
         (7, 7)
     """

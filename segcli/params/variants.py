@@ -139,7 +139,7 @@ def compare(layer: Layer, names: Sequence[str] = ()) -> Comparison:
     Raises:
         SegcliError: For an unknown name, or a named variant that the layer cannot have.
 
-    Example:
+    Examples:
         >>> compare(Layer(16, 64), ["depthwise-separable"]).layers[0].params
         1168
     """

@@ -38,7 +38,7 @@ def bce_with_logits_loss(
     Source:
         ``torch.nn.functional.binary_cross_entropy_with_logits``; weighted means differ: torch divides by the count.
 
-    Example:
+    Examples:
         >>> bce_with_logits_loss(torch.zeros(1, 3), torch.tensor([[0, 1, 255]]))
         tensor(0.6931)
     """
@@ -65,7 +65,7 @@ def _along_classes(weight: float | Weights, inputs: Inputs, name: str) -> Tensor
 class BCEWithLogitsLoss(nn.Module):
     """`bce_with_logits_loss` as a module; weights move with it from device to device.
 
-    Example:
+    Examples:
         >>> BCEWithLogitsLoss(pos_weight=3)(torch.zeros(1, 2), torch.tensor([[0, 1]]))
         tensor(1.3863)
     """

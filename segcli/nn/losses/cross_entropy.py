@@ -35,7 +35,7 @@ def cross_entropy_loss(
     Source:
         ``torch.nn.functional.cross_entropy``.
 
-    Example:
+    Examples:
         >>> import torch
         >>> cross_entropy_loss(torch.zeros(1, 2, 2), torch.tensor([[0, 255]]))
         tensor(0.6931)
@@ -54,7 +54,7 @@ def cross_entropy_loss(
 class CrossEntropyLoss(nn.Module):
     """`cross_entropy_loss` as a module; ``weight`` moves with it from device to device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> CrossEntropyLoss(weight=[1, 3])(torch.zeros(2, 2), torch.tensor([0, 1]))
         tensor(0.6931)

@@ -54,7 +54,7 @@ def dice_loss(  # noqa: PLR0913 - a named setting for every convention that othe
     Source:
         Milletari et al. 2016, V-Net, section 3 (that is ``squared=True, smooth=0``).
 
-    Example:
+    Examples:
         >>> logits = torch.tensor([[[1.0, -1.0], [-1.0, 1.0]]])
         >>> dice_loss(logits, torch.tensor([[[1, 0], [1, 1]]]), mode="binary", smooth=1e-6)
         tensor(0.3076)
@@ -117,7 +117,7 @@ def dice_parts(  # noqa: PLR0913 - as above
     Source:
         Milletari et al. 2016, V-Net, section 3.
 
-    Example:
+    Examples:
         >>> parts = dice_parts(torch.zeros(1, 3, 4), torch.tensor([[0, 0, 1, 1]]), smooth=0)
         >>> parts.losses, parts.counted
         (tensor([[0.6000, 0.6000, 0.0000]], dtype=torch.float64), tensor([[ True,  True, False]]))
@@ -218,7 +218,7 @@ def check_settings(smooth: float, reduce: Reduce, absent: Absent) -> None:
 class DiceLoss(nn.Module):
     """`dice_loss` as a module; ``weight`` moves with it from device to device.
 
-    Example:
+    Examples:
         >>> DiceLoss(smooth=0)(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 1]]))
         tensor(0.5000)
     """

@@ -49,7 +49,7 @@ def focal_loss(
     Source:
         Lin et al. 2017, Focal Loss for Dense Object Detection, equations 4 and 5.
 
-    Example:
+    Examples:
         >>> p = torch.tensor([[0.1, 0.9]])  # label 1 is right with 0.9: a hundredth of its cross-entropy
         >>> focal_loss(p.log(), torch.tensor([1]))
         tensor(0.0011)
@@ -75,7 +75,7 @@ def pixel_focal(inputs: Inputs, *, gamma: float, alpha: Alpha, mode: Mode) -> Te
 def modulated(losses: Tensor, gamma: float) -> Tensor:
     """Return (1 - exp(-loss))^gamma * loss, with the right gradient at 0 too.
 
-    Example:
+    Examples:
         >>> loss = torch.zeros(1, requires_grad=True)
         >>> torch.autograd.grad(modulated(loss, 0.5), loss)
         (tensor([0.]),)
@@ -142,7 +142,7 @@ def check_alpha(alpha: Alpha, mode: Mode) -> None:
 class FocalLoss(nn.Module):
     """`focal_loss` as a module; ``alpha`` a class moves with it from device to device.
 
-    Example:
+    Examples:
         >>> FocalLoss(gamma=0)(torch.zeros(1, 2), torch.tensor([1]))
         tensor(0.6931)
     """

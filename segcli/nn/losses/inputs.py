@@ -59,7 +59,7 @@ def prepare(
     Raises:
         ValueError: For a wrong shape, dtype, device or value, naming the first bad place.
 
-    Example:
+    Examples:
         >>> prepare(
         ...     torch.zeros(1, 2, 3), torch.tensor([[0, 255, 1]]), mode="multiclass", ignore_index=255, validate=True
         ... ).valid
@@ -79,7 +79,7 @@ def prepare(
 def compute_dtype(dtype: torch.dtype) -> torch.dtype:
     """Return what a loss on ``dtype`` computes and answers in: float32 for the half types, else the same.
 
-    Example:
+    Examples:
         >>> compute_dtype(torch.bfloat16)
         torch.float32
     """
@@ -92,7 +92,7 @@ def class_weights(weight: Weights, n_classes: int, like: Tensor, name: str = "we
     Raises:
         ValueError: Where there are not ``n_classes`` of them.
 
-    Example:
+    Examples:
         >>> class_weights([1, 2], 2, torch.zeros(1))
         tensor([1., 2.])
     """
@@ -111,7 +111,7 @@ def checked_weights(weight: Weights, name: str = "weight") -> Tensor | None:
     Raises:
         ValueError: Where they are not a row of finite numbers of 0 or more.
 
-    Example:
+    Examples:
         >>> checked_weights([1, -1])
         Traceback (most recent call last):
         ValueError: weight is [1.0, -1.0], expected finite numbers of 0 or more, one a class
@@ -129,7 +129,7 @@ def checked_weights(weight: Weights, name: str = "weight") -> Tensor | None:
 def first_bad_logit(logits: Tensor) -> tuple[Place, float] | None:
     """Find the first NaN or infinity, in row-major order.
 
-    Example:
+    Examples:
         >>> first_bad_logit(torch.tensor([[0.0, float("nan")]]))
         ((0, 1), nan)
     """
@@ -150,7 +150,7 @@ def first_bad_label(
         ignore_index: What else a label may be.
         soft: Whether fractions between 0 and ``n_classes - 1`` are labels too.
 
-    Example:
+    Examples:
         >>> first_bad_label(torch.tensor([[0, 1], [33, 255]]), 19, 255)
         ((1, 0), 33)
     """

@@ -73,7 +73,7 @@ def ohem_cross_entropy_loss(
     Source:
         CoinCheung/BiSeNet, ``loss.py``, where that is defined and keeps no ignored pixel.
 
-    Example:
+    Examples:
         >>> p = torch.tensor([[0.2, 0.6, 0.9, 0.95]])  # of label 0
         >>> logits = torch.stack([p.log(), (1 - p).log()], dim=1)
         >>> ohem_cross_entropy_loss(logits, torch.zeros(1, 4, dtype=torch.int64), thresh=0.7)
@@ -124,7 +124,7 @@ def ohem_selection(
     Source:
         CoinCheung/BiSeNet, ``loss.py``; Shrivastava et al. 2016, Training Region-based Object Detectors with OHEM.
 
-    Example:
+    Examples:
         >>> selection = ohem_selection(torch.zeros(1, 2, 4), torch.tensor([[0, 1, 1, 255]]), thresh=0.7)
         >>> selection.n_valid, selection.n_hard, selection.n_kept, selection.branch
         (3, 3, 3, 'hard')
@@ -153,7 +153,7 @@ def select_hard(
     Shape:
         losses, valid and weight alike.
 
-    Example:
+    Examples:
         >>> losses = torch.tensor([2.0, 1.0, 0.1, 0.1])
         >>> select_hard(losses, torch.ones(4, dtype=torch.bool), thresh=0.7, n_min=3).share
         tensor([1.0000, 1.0000, 0.5000, 0.5000])
@@ -205,7 +205,7 @@ def _hardest(losses: Tensor, count: int, n_valid: int) -> tuple[Tensor, float]:
 def least_kept(n_min: NMin, n_valid: int) -> int:
     """Return ``n_min`` as a count.
 
-    Example:
+    Examples:
         >>> least_kept(None, 100), least_kept(0.29, 100), least_kept(7, 100)
         (6, 29, 7)
     """
@@ -218,7 +218,7 @@ def least_kept(n_min: NMin, n_valid: int) -> int:
 def loss_bound(thresh: float) -> float:
     """Return ``-log(thresh)``, the loss above which a pixel is hard.
 
-    Example:
+    Examples:
         >>> round(loss_bound(0.7), 6)
         0.356675
     """
@@ -252,7 +252,7 @@ def check_n_min(n_min: NMin) -> None:
 class OhemCrossEntropyLoss(nn.Module):
     """`ohem_cross_entropy_loss` as a module; ``weight`` moves with it from device to device.
 
-    Example:
+    Examples:
         >>> OhemCrossEntropyLoss(thresh=0.7, n_min=2)(torch.zeros(3, 2), torch.tensor([0, 1, 255]))
         tensor(0.6931)
     """

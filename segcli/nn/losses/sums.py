@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def accumulator(tensor: Tensor) -> torch.dtype:
     """Return the dtype to add up in: adding one by one in float32 stalls at 2^24.
 
-    Example:
+    Examples:
         >>> accumulator(torch.zeros(1))
         torch.float64
     """
@@ -23,7 +23,7 @@ def accumulator(tensor: Tensor) -> torch.dtype:
 def total(values: Tensor) -> Tensor:
     """Return the sum of all ``values``, in the accumulator's dtype.
 
-    Example:
+    Examples:
         >>> total(torch.ones(2, 3))
         tensor(6., dtype=torch.float64)
     """
@@ -33,7 +33,7 @@ def total(values: Tensor) -> Tensor:
 def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
     """Return ``numerator / denominator``, and 0 with a graph where the denominator is 0; no device is waited for.
 
-    Example:
+    Examples:
         >>> ratio(torch.tensor([3.0, 0.0]), torch.tensor([2.0, 0.0]))
         tensor([1.5000, 0.0000])
     """
@@ -69,7 +69,7 @@ def class_sums(values: Tensor, inputs: "Inputs") -> Tensor:
     Shape:
         values (N, *S) to (N, C).
 
-    Example:
+    Examples:
         >>> from segcli.nn.losses.inputs import prepare
         >>> labels = torch.tensor([[0, 1, 1, 255]])
         >>> ready = prepare(torch.zeros(1, 3, 4), labels, mode="multiclass", ignore_index=255, validate=True)
