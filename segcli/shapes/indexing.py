@@ -1,0 +1,194 @@
+"""What PyTorch's and NumPy's indexing share: what an index does to the axes of its source, and broadcasting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from segcli.shapes.values import Item, Shape, Size, SliceBounds, Span, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A source axis at one position: a number, or the text of the 0-d tensor that holds it."""
+
+    position: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """A source axis that the result's axis ``axis`` walks: position = start + step x index.
+
+    ``start`` is None where it depends on a size that is not known.
+    """
+
+    axis: int
+    start: int | None
+    step: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A source axis whose position the advanced index ``operand`` looks up; of a mask, coordinate ``column``."""
+
+    operand: int
+    column: int
+
+
+Access = Fixed | Along | Gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An advanced index.
+
+    Attributes:
+        item: The index as written; ``tensor`` is what it became.
+        tensor: Its dtype tells a mask from positions.
+        shape: What takes part in the broadcast: of a mask, one axis of as many positions as are True.
+        takes: The source axes that it takes.
+        kind: ``positions``, ``mask``, or ``bool`` (a new axis of size 1 or 0).
+    """
+
+    item: Item
+    tensor: Tensor
+    shape: Shape
+    takes: tuple[int, ...]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one token does.
+
+    Attributes:
+        stage: Which operation of a chain it belongs to, from 0.
+        token: The token as written; empty for axes that no token names.
+        span: Where it stands in the expression.
+        kind: What it is: ``integer``, ``slice``, ``mask`` and the like.
+        takes: The axes of the operation's source that it takes.
+        gives: The axes of the operation's result that it gives.
+        effect: What it does, in words.
+    """
+
+    stage: int
+    token: str
+    span: Span
+    kind: str
+    takes: tuple[int, ...]
+    gives: tuple[int, ...]
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indexing:
+    """What an index does to its source.
+
+    Attributes:
+        shape: The result's shape.
+        view: Whether the result shares the source's storage.
+        scalar: Whether NumPy returns a scalar.
+        accesses: How each source axis is read, in order.
+        operands: The advanced indices, in order.
+        broadcast: Their common shape; None where there are none.
+        landing: The result's axes that the broadcast shape fills.
+        why: Why it landed there.
+        steps: The trace, a token each.
+        needs: What must hold of sizes that are not known.
+        rules: Names of the rules at work that the two libraries may not share.
+        notes: Deprecations and the like.
+    """
+
+    shape: Shape
+    view: bool
+    accesses: tuple[Access, ...]
+    steps: tuple[Step, ...]
+    scalar: bool = False
+    operands: tuple[Operand, ...] = ()
+    broadcast: Shape | None = None
+    landing: tuple[int, ...] = ()
+    why: str = ""
+    needs: tuple[str, ...] = ()
+    rules: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What an algorithm notes down on its way."""
+
+    stage: int
+    steps: list[Step] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
+    rules: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def slice_size(bounds: SliceBounds, size: Size) -> tuple[Size, int | None, bool]:
+    """Return how many positions a slice gives, where it starts (None if not known), and whether it is the whole axis.
+
+    Examples:
+        >>> slice_size(SliceBounds(1, None, 2), 8)
+        (4, 1, False)
+        >>> slice_size(SliceBounds(1), "nonzero(m)")
+        ('len(range(nonzero(m))[1:])', 1, False)
+    """
+    step = 1 if bounds.step is None else bounds.step
+    if isinstance(size, int):
+        positions = range(size)[slice(bounds.start, bounds.stop, step)]
+        return len(positions), positions.start, len(positions) == size and step == 1
+    if bounds.start in (None, 0) and bounds.stop is None and step == 1:
+        return size, 0, True
+    forward_start = bounds.start or 0
+    start = forward_start if step > 0 and forward_start >= 0 else None
+    return f"len(range({size})[{bounds}])", start, False
+
+
+def broadcast_sizes(shapes: Sequence[Shape], needs: list[str]) -> Shape | None:
+    """Return the common shape by the broadcasting rules, or None where there is none.
+
+    A symbol is taken to fit; what it must equal is added to ``needs``.
+
+    Examples:
+        >>> broadcast_sizes([(4, 1), (5,)], [])
+        (4, 5)
+    """
+    result: list[Size] = []
+    for place in range(-max((len(shape) for shape in shapes), default=0), 0):
+        sizes = {shape[place] for shape in shapes if len(shape) >= -place} - {1}
+        numbers = [size for size in sizes if isinstance(size, int)]
+        symbols = sorted(size for size in sizes if isinstance(size, str))
+        if len(numbers) > 1:
+            return None
+        common: Size = numbers[0] if numbers else symbols[0] if symbols else 1
+        needs.extend(f"{symbol} == {common} (or 1)" for symbol in symbols if symbol != common)
+        result.append(common)
+    return tuple(result)
+
+
+def find_out_of_range(operand: Operand, size: Size) -> int | None:
+    """Return the first known position of an advanced index that its axis has not, or None."""
+    if not isinstance(size, int) or operand.kind != "positions" or operand.tensor.values is None:
+        return None
+    return next((int(value) for value in operand.tensor.values if not -size <= value < size), None)
+
+
+def axes_text(axes: Sequence[int]) -> str:
+    """Name axes in words.
+
+    Examples:
+        >>> axes_text([0, 1]), axes_text([2])
+        ('axes 0 and 1', 'axis 2')
+    """
+    if len(axes) == 1:
+        return f"axis {axes[0]}"
+    return "axes " + ", ".join(map(str, axes[:-1])) + f" and {axes[-1]}"
+
+
+def tokens_text(tokens: Sequence[str]) -> str:
+    """List tokens in words.
+
+    Examples:
+        >>> tokens_text(["a", "b", "c"])
+        'a, b and c'
+    """
+    return tokens[0] if len(tokens) == 1 else ", ".join(tokens[:-1]) + f" and {tokens[-1]}"

@@ -1,0 +1,78 @@
+"""The tree of a parsed expression. Nothing here is ever evaluated by Python."""
+
+from dataclasses import dataclass
+
+from segcli.shapes.values import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A bound name."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number, ``True``, ``False``, ``None`` or ``...`` (a string of three dots)."""
+
+    value: int | float | bool | str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list, or a tuple in parentheses or of a subscript."""
+
+    items: tuple["Node", ...]
+    is_tuple: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """``start:stop:step``; what is left out is None."""
+
+    bounds: tuple["Node | None", "Node | None", "Node | None"]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Subscript:
+    """``base[index]``."""
+
+    base: "Node"
+    index: "Node"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """``base.name``; ``name_span`` is the name alone."""
+
+    base: "Node"
+    name: str
+    name_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a call; ``keyword`` is empty for a positional one."""
+
+    keyword: str
+    node: "Node"
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``function(arguments)``."""
+
+    function: "Node"
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+Node = Name | Constant | Sequence | Slice | Subscript | Attribute | Call

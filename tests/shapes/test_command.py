@@ -1,0 +1,132 @@
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from tests.conftest import Run
+
+NOTES = ["src[a, b, :]", "src=8,16,3", "a=4,5", "b=4,5"]
+
+
+def test_bare_it_works_the_notes_examples(segcli: Run, snapshot: SnapshotAssertion) -> None:
+    done = segcli("shapes")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == snapshot
+    assert max(len(line) for line in done.out.splitlines()) <= 100
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["z[:, 0, :, i]", "z=2,3,4,5", "i=6,"],
+        ["z[:, 0, :, i]", "z=2,3,4,5", "i=6,", "--numpy"],
+        ["x[:, [-4]]", "x=2,3,4"],
+        ["x[m, 0].max(dim=1)", "x=8,16,3", "m=bool:8"],
+        ["y[[[0, 1], [1, 0]]]", "y=2,3,4"],
+    ],
+    ids=" ".join,
+)
+def test_a_reader_sees_what_and_why(segcli: Run, snapshot: SnapshotAssertion, argv: list[str]) -> None:
+    done = segcli("shapes", *argv)
+    assert done.err == ""
+    assert done.out == snapshot
+
+
+def test_json_has_all_of_it(segcli: Run) -> None:
+    document = segcli("shapes", *NOTES, "--json").json
+    assert document["schema"] == "segcli.shapes/1"
+    assert document["expr"] == "src[a, b, :]"
+    assert document["torch"] == {"shape": [4, 5, 3], "dtype": "float32", "view": False, "members": [], "error": None}
+    assert document["numpy"] == document["torch"]
+    assert (document["same"], document["view"], document["rewrite"]) == (True, False, None)
+    assert document["formula"] == "result[i, j, k] = src[a[i, j], b[i, j], k]"
+    assert document["steps"][0] == {
+        "stage": 0,
+        "on": "src",
+        "token": "a",
+        "start": 4,
+        "end": 5,
+        "kind": "int64 (4, 5)",
+        "takes": [0],
+        "takes_sizes": [8],
+        "gives": [0, 1],
+        "gives_sizes": [4, 5],
+        "effect": "looks up positions",
+    }
+    assert document["broadcasts"][0]["why"] == (
+        "(4, 5) takes the place of axes 0 and 1, as nothing stands between a and b"
+    )
+
+
+def test_an_error_is_an_answer_with_exit_code_1(segcli: Run) -> None:
+    done = segcli("shapes", "x[:, [-4]]", "x=2,3,4", "--json")
+    assert done.code == 1
+    assert done.json["torch"]["shape"] is None
+    assert done.json["torch"]["error"] == {
+        "type": "IndexError",
+        "message": "index -4 is out of bounds for dimension 0 with size 3",
+        "token": "[-4]",
+        "start": 5,
+        "end": 9,
+        "axis": 1,
+    }
+    assert done.json["notes"] == ["PyTorch's message says 0, but it is axis 1 that is at fault"]
+
+
+@pytest.mark.parametrize(("argv", "code"), [([], 1), (["--numpy"], 0)])
+def test_the_leading_library_decides_the_exit_code(segcli: Run, argv: list[str], code: int) -> None:
+    done = segcli("shapes", "y[::-1]", "y=2,3,4", *argv)
+    assert done.code == code
+    assert "PyTorch has no negative steps" in done.out
+
+
+def test_symbols_are_strings_in_json(segcli: Run) -> None:
+    assert segcli("shapes", "x[m]", "x=8,16,3", "m=bool:8,16", "--json").json["torch"]["shape"] == ["nonzero(m)", 3]
+
+
+def test_csv_is_the_trace(segcli: Run) -> None:
+    rows = list(csv.DictReader(io.StringIO(segcli("shapes", *NOTES, "--csv").out)))
+    assert [row["token"] for row in rows] == ["a", "b", ":"]
+
+
+def test_bare_json_holds_every_example(segcli: Run) -> None:
+    examples = segcli("shapes", "--json").json["examples"]
+    assert examples[0]["torch"]["shape"] == [4, 5, 3]
+    assert len(examples) > 8
+
+
+def test_the_answer_may_go_to_a_file(segcli: Run, tmp_path: Path) -> None:
+    file = tmp_path / "answer.json"
+    assert segcli("shapes", *NOTES, "-o", file).out == ""
+    assert json.loads(file.read_text())["same"] is True
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (["x["], "error: the expression ends: expected a name, a number or a bracket\n  x[\n    ^"),
+        (["x[0]"], "error: x is not bound\n  x[0]\n  ^\nhint: append x=8,16,3 for its shape"),
+        (["x[0]", "x=N,3"], "error: x=N,3 is neither a shape nor a literal\nhint: write a shape"),
+        (["x[0]", "x"], "error: 'x' is not of the form NAME=SPEC\nhint: for example src=8,16,3"),
+        (["x.argmx(1)", "x=2,3"], "error: argmx is not supported\n  x.argmx(1)\n    ^^^^^\nhint: did you mean argmax"),
+        (["x.qqq(1)", "x=2,3"], "error: qqq is not supported\n  x.qqq(1)\n    ^^^\nhint: supported: all, amax,"),
+        (["x[[0, 1]", "x=[0,1]"], "error: the expression ends: expected ']' to close '['"),
+        (["x[0]", "x=[0,1]"], "error: x is bound to a literal, expected a tensor here\n  x[0]\n  ^\nhint: write"),
+        (["x[:i]", "x=3,", "i=int64:()"], "error: the value of i is not known, and the size of a slice needs it"),
+        (["x[a]", "x=2,4611686018427387903", "a=9,"], "error: the result would have shape"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_bad_usage_is_refused(segcli: Run, argv: list[str], error: str) -> None:
+    done = segcli("shapes", *argv)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(error)
+
+
+def test_control_characters_do_not_reach_the_terminal(segcli: Run) -> None:
+    done = segcli("shapes", "x\x1b[2J")
+    assert done.code == 2
+    assert "\x1b" not in done.err

@@ -1,0 +1,161 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import segcli.shapes
+from segcli.errors import SegcliError
+from segcli.shapes import explain
+from tests.shapes.oracle import ask_numpy, ask_torch
+
+
+@pytest.mark.parametrize(
+    ("expr", "specs", "rule"),
+    [
+        ("y[[[0, 1], [1, 0]]]", {"y": "2,3,4"}, "takes a list of lists or tensors for a tuple"),
+        ("y[u]", {"y": "2,3,4", "u": "uint8:2"}, "PyTorch takes uint8 for a mask"),
+        ("y[..., 0, ...]", {"y": "2,3,4"}, "lets a second `...` pass"),
+        ("y[[(True, False, True), (True, False, True)], ..., [9]]", {"y": "2,3,4"}, "a mask that is written as a list"),
+        ("y[::-1]", {"y": "2,3,4"}, "PyTorch has no negative steps"),
+        ("y[i]", {"y": "2,3,4", "i": "int8:2"}, "int64, int32, uint8 and bool as indices"),
+        ("y[0, :, i]", {"y": "2,3,4", "i": "2,"}, "selects with an integer first"),
+        ("w[:, i, ..., i]", {"w": "2,3,5", "i": "4,"}, "an ellipsis that stands for no axis"),
+        ("y.max(1)", {"y": "2,3,4"}, "return values and indices"),
+        ("y.max(1).values", {"y": "2,3,4"}, "return values and indices"),
+        ("y.sum(())", {"y": "2,3,4"}, "an empty tuple of dimensions reduces everything in PyTorch"),
+        ("m.argmax()", {"m": "bool:4"}, "no argmax and argmin of bool"),
+        ("i.mean()", {"i": "int64:4"}, "no mean of integers"),
+        ("y[[0, 1.5]]", {"y": "2,3,4"}, "truncates floats"),
+        ("y.sum([0, 1])", {"y": "2,3,4"}, "NumPy raises TypeError where PyTorch does not"),
+        ("y.sum(keepdim=True)", {"y": "2,3,4"}, "PyTorch raises TypeError where NumPy does not"),
+        ("u.sum()", {"u": "uint8:4"}, "PyTorch gives int64, NumPy uint64"),
+        ("h[0]", {"h": "bfloat16:4"}, "NumPy raises TypeError"),
+        ("y[i, 9]", {"y": "2,3", "i": "0,"}, ""),
+        ("y.sum(9)", {"y": "2,3"}, ""),
+        ("y[0]", {"y": "2,3"}, ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_rule_that_differs(expr: str, specs: dict[str, str], rule: str) -> None:
+    differs = explain(expr, specs).differs
+    assert rule in differs
+    assert bool(differs) == bool(rule)
+
+
+@pytest.mark.parametrize(
+    ("expr", "specs", "rewrite"),
+    [
+        ("y[0, :, i]", {"y": "2,3,4", "i": "2,"}, "y[0][:, i]"),
+        ("y[z, :, i]", {"y": "2,3,4", "i": "2,", "z": "tensor(1)"}, "y[z][:, i]"),
+        ("y[k, :, i]", {"y": "2,3,4", "i": "2,", "k": "1"}, "y[k][:, i]"),
+        ("x[:, 0, :, i]", {"x": "2,3,5,7", "i": "4,"}, "x[:, 0][:, :, i]"),
+        ("x[0, ..., i]", {"x": "2,3,5,7", "i": "4,"}, "x[0][..., i]"),
+        ("x[:, i, None, 0]", {"x": "2,3,5,7", "i": "4,"}, "x[:, :, 0][:, i, None]"),
+        ("x[0, :, m]", {"x": "2,3,5,7", "m": "bool:5,7#35"}, "x[0][:, m]"),
+        ("x[m, :, 0]", {"x": "2,3,5,7", "m": "bool:2,3#6"}, None),
+        ("x[0, :, True]", {"x": "2,3,5,7"}, "x[0][:, True]"),
+        ("x[0, :, b]", {"x": "2,3,5,7", "b": "True"}, "x[0][:, b]"),
+        ("y[[[0, 1], [1, 0]]]", {"y": "2,3,4"}, "y[[0, 1], [1, 0]]"),
+        ("y[[..., 0]]", {"y": "2,3,4"}, "y[..., 0]"),
+        ("w[:, i, ..., i]", {"w": "2,3,5", "i": "4,"}, None),
+        ("y[::-1]", {"y": "2,3,4"}, None),
+        ("y[u]", {"y": "2,3,4", "u": "uint8:tensor([1, 0])"}, None),
+        ("y.max(1)", {"y": "2,3,4"}, None),
+        ("y.sum(())", {"y": "2,3,4"}, None),
+        ("y[0]", {"y": "2,3,4"}, None),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_rewrite_means_the_same_in_both(expr: str, specs: dict[str, str], rewrite: str | None) -> None:
+    assert explain(expr, specs).rewrite == rewrite
+    if rewrite is None:
+        return
+    shapes = {"x": (2, 3, 5, 7), "y": (2, 3, 4), "w": (2, 3, 5)}
+    tensors = {
+        name: torch.arange(3 * 840)[: torch.Size(shape).numel()].reshape(shape) for name, shape in shapes.items()
+    }
+    tensors |= {"i": torch.tensor([0, 1, 1, 0] if "4," in specs.get("i", "") else [1, 0]), "m": torch.ones(5, 7) > 0}
+    tensors |= {"z": torch.tensor(1), "k": torch.tensor(1), "b": torch.tensor([True])[0]}
+    names = {name: tensors[name] for name in specs}
+    real = ask_torch(expr, names).value
+    assert torch.equal(ask_torch(rewrite, names).value, real)
+    assert torch.equal(torch.as_tensor(ask_numpy(rewrite, names).value), real)
+
+
+@pytest.mark.parametrize(
+    ("expr", "specs", "why"),
+    [
+        ("x[a]", {"x": "2,3", "a": "4,"}, "(4,) takes the place of axis 0, as a alone is advanced"),
+        ("x[:, m]", {"x": "2,3,4", "m": "bool:3,4#5"}, "(5,) takes the place of axes 1 and 2, as m alone is advanced"),
+        ("x[a, :, a]", {"x": "2,3,4", "a": "4,"}, "(4,) moved to the front because `:` stands between a and a"),
+        (
+            "x[a, None, :, a]",
+            {"x": "2,3,4", "a": "4,"},
+            "(4,) moved to the front because `None` and `:` stand between a and a",
+        ),
+        ("x[True]", {"x": "2,3"}, "(1,) stands at axis 0, as True alone is advanced"),
+    ],
+)
+def test_why_the_advanced_axes_are_where_they_are(expr: str, specs: dict[str, str], why: str) -> None:
+    assert explain(expr, specs).broadcasts[0].why == why
+
+
+@pytest.mark.parametrize(
+    ("expr", "specs", "token", "axis"),
+    [
+        ("x[0, 9]", {"x": "2,3"}, "9", 1),
+        ("x[0, :, [7]]", {"x": "2,3,4"}, "[7]", 2),
+        ("x[a, b]", {"x": "2,3", "a": "2,", "b": "3,"}, "a, b", None),
+        ("x[0][m]", {"x": "2,3", "m": "bool:4"}, "m", 0),
+        ("x.sum(dim=7)", {"x": "2,3"}, "7", 7),
+        ("x[a].max(5)", {"x": "2,3", "a": "2,"}, "5", 5),
+        ("x[a]", {"x": "0,3", "a": "2,"}, "a", 0),
+    ],
+)
+def test_the_token_and_the_axis_at_fault(expr: str, specs: dict[str, str], token: str, axis: int | None) -> None:
+    for lead in ("torch", "numpy"):
+        error = explain(expr, specs, lead=lead).answer.error
+        assert error is not None
+        assert (error.token, error.axis) == (token, axis)
+        assert expr[error.start : error.end] == token
+
+
+def test_a_mask_of_the_wrong_shape_names_the_axis_of_the_source() -> None:
+    explanation = explain("x[0, m]", {"x": "2,3,4", "m": "bool:3,5"})
+    assert explanation.torch.error is not None
+    assert explanation.torch.error.axis == 2
+    assert "PyTorch's message says 1, but it is axis 2 that is at fault" in explanation.notes
+
+
+def test_deprecations_are_noted() -> None:
+    assert any("x[tuple(index)]" in note for note in explain("y[[[0, 1]]]", {"y": "2,3"}).notes)
+    assert any("m.bool()" in note for note in explain("y[u]", {"y": "2,3", "u": "uint8:2"}).notes)
+
+
+def test_a_number_where_a_shape_may_be_meant_is_noted() -> None:
+    explanation = explain("y[i]", {"y": "2,3", "i": "1"})
+    assert explanation.notes == ("i=1 is the number 1; a tensor of that size is i=1,",)
+
+
+def test_an_unknown_library_is_refused() -> None:
+    with pytest.raises(SegcliError, match="unknown library 'jax', expected torch or numpy"):
+        explain("x", {"x": "3,"}, lead="jax")
+
+
+def test_the_public_names_are_lazy() -> None:
+    assert segcli.shapes.Explanation is type(explain("x", {"x": "3,"}))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = segcli.shapes.nothing
+
+
+def test_neither_library_is_imported() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = sys.modules['numpy'] = None\n"
+        "from segcli.shapes import explain\n"
+        "print(explain('src[a, b, :].max(dim=0)', {'src': '8,16,3', 'a': '4,5', 'b': '4,5'}).torch.shape)\n"
+        "print(explain('y[::-1, [[0, 1.5]]]', {'y': '2,3,4'}).numpy.error.type)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "(5, 3)\nIndexError\n"

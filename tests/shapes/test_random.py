@@ -1,0 +1,155 @@
+"""Agreement with real PyTorch and real NumPy on random expressions, errors counted among them."""
+
+import os
+import random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segcli.errors import SegcliError
+from segcli.shapes import Answer, explain
+from tests.shapes.cases import Case, random_case
+from tests.shapes.oracle import Verdict, ask_numpy, ask_torch
+
+# The environment raises the number for a long run, and gives the seed of one that failed.
+CASES = int(os.environ.get("SEGCLI_FUZZ_CASES", "20000"))
+SEED = int(os.environ.get("SEGCLI_FUZZ_SEED", "20261123"))
+_CHUNKS = 8
+
+# Which of several positions out of range a kernel meets first is its own affair; PyTorch's parser lists overloads.
+_WORDS_THAT_VARY = ("out of bounds", "Dimension out of range", "return_types", "invalid combination")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def disagreement(answer: Answer, verdict: Verdict) -> str | None:
+    """Say in what an answer differs from what the library did."""
+    if (answer.error.type if answer.error else None) != verdict.error:
+        return "exception"
+    if answer.error is not None:
+        same = answer.error.message == verdict.message or any(words in verdict.message for words in _WORDS_THAT_VARY)
+        return None if same else "words"
+    ours = (answer.shape, answer.dtype, answer.view)
+    if ours != (verdict.shape, verdict.dtype, verdict.view):
+        return "shape, dtype or view"
+    members = tuple((member.shape, member.dtype) for member in answer.members)
+    return None if members == verdict.members else "members"
+
+
+def check(case: Case) -> int:
+    """Compare one case with both libraries; return how many of the two raised."""
+    try:
+        explanation = explain(case.expr, case.specs)
+    except SegcliError as error:
+        # Slices of the pair that max(dim) returns: a tuple of tensors is no tensor.
+        if "returns two tensors" not in error.message:
+            raise
+        return 0
+    raised = 0
+    for answer, verdict in (
+        (explanation.torch, ask_torch(case.expr, case.tensors)),
+        (explanation.numpy, ask_numpy(case.numpy_expr, case.tensors)),
+    ):
+        wrong = disagreement(answer, verdict)
+        assert wrong is None, f"{wrong}: {case.expr} {case.specs}\nours: {answer}\nreal: {verdict}"
+        raised += verdict.error is not None
+    return raised
+
+
+@pytest.mark.parametrize("chunk", range(_CHUNKS))
+def test_random_expressions(chunk: int) -> None:
+    seed = SEED + chunk
+    rng = random.Random(seed)
+    count = CASES // _CHUNKS
+    raised = 0
+    for number in range(count):
+        case = random_case(rng)
+        try:
+            raised += check(case)
+        except AssertionError as error:
+            message = f"SEGCLI_FUZZ_SEED={seed}, case {number}\n{error}"
+            raise AssertionError(message) from error
+    # Both kinds of cases are well represented.
+    assert 0.2 * count < raised < 1.8 * count
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=300)
+def test_random_expressions_shrunk(rng: random.Random) -> None:
+    check(random_case(rng))
+
+
+def case_of(expr: str, numpy_expr: str | None = None, **tensors: torch.Tensor) -> Case:
+    """Build a case by hand: integers with known values, masks by their count, all others by shape."""
+    specs = {}
+    for name, tensor in tensors.items():
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        shape = str(tuple(tensor.shape)).replace(" ", "")
+        known = name != "x" and tensor.numel() > 0
+        specs[name] = f"{dtype}:tensor({tensor.tolist()})" if known else f"{dtype}:{shape}"
+    return Case(expr, numpy_expr or expr, specs, dict(tensors))
+
+
+X = torch.zeros(2, 3, 4)
+
+
+PINNED = [
+    case_of("x[a, 9]", x=X, a=torch.zeros(0, dtype=torch.int64)),
+    case_of("x[9, a]", x=X, a=torch.zeros(2, 3, dtype=torch.int64)),
+    case_of("x[a]", x=torch.zeros(3, 1), a=torch.zeros(0, dtype=torch.bool)),
+    case_of("x[None, :, [[], True]]", x=X),
+    case_of("x[[[], a], None]", x=torch.zeros(0), a=torch.zeros(0, dtype=torch.bool)),
+    case_of("x[0, [a, 0]]", x=X, a=torch.tensor([1])),
+    case_of("x[0, [[1, 0], a]]", x=X, a=torch.tensor([1, 0])),
+    case_of("x[0, [[1, 0], a]]", x=X, a=torch.tensor(1)),
+    case_of("x[0, [True, a]]", x=X, a=torch.tensor([False])[0]),
+    case_of("x[0, [1e300]]", x=X),
+    case_of("x[..., ..., None]", x=X),
+    case_of("x[..., 0, ..., True]", x=X),
+    case_of("x[..., ..., a]", x=X, a=torch.tensor([1])),
+    case_of("x[..., [[True, False, True, False]]]", x=X),
+    case_of("x[[[]]]", x=X),
+    case_of("x.max(1)[a]", "np.max(x, axis=1)[a]", x=X, a=torch.tensor(1)),
+    case_of("x.max(1)[-3]", "np.max(x, axis=1)[-3]", x=X),
+    case_of("x.max(1)[None]", "np.max(x, axis=1)[None]", x=X),
+    case_of("x[x.max(1)]", "x[np.max(x, axis=1)]", x=X),
+    case_of("x[x.argmax(1)]", "x[np.argmax(x, axis=1)]", x=X),
+    case_of("x[0, 0, 0][None, ...]", x=X),
+    case_of("x[0, 0, 0][0]", x=X),
+    case_of("x[a, 1]", x=X, a=torch.zeros(0, dtype=torch.complex64)),
+    case_of("x.sum(True, True)", "np.sum(x, axis=True, keepdims=True)", x=X),
+    case_of("x.amax((0, 1.0))", "np.amax(x, axis=(0, 1.0))", x=X),
+    case_of("x.amax((True, 1))", "np.amax(x, axis=(True, 1))", x=X),
+    case_of("x.amax(dim=1, keepdim=None)", "np.amax(x, axis=1, keepdims=None)", x=X),
+    case_of("x.max()", "np.max(x)", x=X.to(torch.complex64)),
+    case_of("x.max(0)", "np.max(x, axis=0)", x=X.to(torch.complex64)),
+    case_of("x.amin(0)", "np.amin(x, axis=0)", x=X.to(torch.complex64)),
+    case_of("x.argmin(0)", "np.argmin(x, axis=0)", x=X.to(torch.complex64)),
+    case_of("torch.mean(x, 1.0)", "np.mean(x, axis=1.0)", x=X),
+    case_of("torch.sum(input=x, dim=1)", "np.sum(x, axis=1)", x=X.to(torch.uint8)),
+    case_of("x.sum()[None].sum()", "np.sum(np.sum(x)[None])", x=X.to(torch.uint8)),
+    case_of("x[slice(1.5)]", x=X),
+    case_of("x[:a]", x=X, a=torch.tensor(1)),
+    case_of(f"x[:, {[[True] * 4] * 3}, a]", x=X, a=torch.tensor([0])),
+    case_of("x[[(False, False, True), (False, False, True)], ..., [-5, 4]]", x=X),
+    case_of("x[..., ..., 1:2]", x=X),
+    case_of("x[..., ..., a]", x=X, a=torch.ones(1, 1, dtype=torch.bool)),
+    case_of("x.amax(0)", "np.amax(x, axis=0)", x=torch.zeros(3, 0, dtype=torch.complex64)),
+    case_of("torch.sum(dim=1, input=x)", "np.sum(x, axis=1)", x=X),
+    case_of("x[None, None, None]", x=torch.zeros([1] * 62)),
+    case_of("x[None, [[0]], None]", x=torch.zeros([1] * 62)),
+    case_of("x[None, None, None].sum(0)", "np.sum(x[None, None, None], axis=0)", x=torch.zeros([1] * 62)),
+    case_of("torch.argmax(x.max(1), 0)", "np.argmax(np.max(x, axis=1), axis=0)", x=X),
+    case_of("x.max(1).max(1)", "np.max(np.max(x, axis=1), axis=1)", x=X),
+    case_of("x[slice(2), slice(1, 2), slice(0, 4, 2)]", x=X),
+]
+
+
+@pytest.mark.parametrize("case", PINNED, ids=lambda case: case.expr)
+def test_pinned(case: Case) -> None:
+    check(case)
