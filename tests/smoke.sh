@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs the installed program, without the repository and without anything that only developers have.
+set -euo pipefail
+segcli=$1
+cd "$(mktemp -d)"
+count=0
+
+run() {
+    "$segcli" "$@" > out 2> err || { echo "smoke: segcli $* failed with $?" >&2; cat out err >&2; exit 1; }
+    [ -s out ] || { echo "smoke: segcli $* printed nothing" >&2; exit 1; }
+    [ ! -s err ] || { echo "smoke: segcli $* wrote to stderr:" >&2; cat err >&2; exit 1; }
+    count=$((count + 1))
+}
+
+# Walks down: every word in a help screen's list of commands is a command with a help screen.
+help_of() {
+    run "$@" --help
+    local names name
+    names=$(awk '/ Commands /{on=1; next} /^╰/{on=0} on {print $2}' out | grep -E '^[a-z]' || true)
+    for name in $names; do help_of "$@" "$name"; done
+}
+
+export COLUMNS=100
+help_of
+run --version
+run shapes
+run shapes 'src[a, b, :]' src=8,16,3 a=4,5 b=4,5
+grep -q '(4, 5, 3)' out
+run params
+grep -q '1,168' out
+run params --json
+echo "smoke: $count commands ran"
