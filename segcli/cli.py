@@ -74,6 +74,12 @@ def run(argv: Sequence[str]) -> int:
     """
     if sys.stderr is None:  # closed by the caller: there is nobody to complain to
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open until the process ends
+    code = _guarded(argv)
+    _settle_streams()
+    return code
+
+
+def _guarded(argv: Sequence[str]) -> int:
     try:
         _prepare_stdout()
         # Not standalone: usage errors come up as exceptions and are printed in the form of all other errors.
@@ -82,7 +88,7 @@ def run(argv: Sequence[str]) -> int:
     except SystemExit as exit_:
         return _exit_code(exit_)
     except BrokenPipeError:
-        return _reader_gone()
+        return ExitCode.BROKEN_PIPE
     except BaseException as error:  # noqa: BLE001 - the boundary: what it does not know is reported as a bug
         return _report(error)
     if code == ExitCode.INTERRUPTED:
@@ -100,17 +106,22 @@ def _prepare_stdout() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def _settle_streams() -> None:
+    """Drop what the streams would not take: the interpreter flushes them at exit, and would complain there."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _exit_code(exit_: SystemExit) -> int:
     """Tell Typer's own exits apart: after shell completion, and where the reader of stdout went away."""
     if isinstance(exit_.__context__, BrokenPipeError):
-        return _reader_gone()
+        return ExitCode.BROKEN_PIPE
     return exit_.code if isinstance(exit_.code, int) else ExitCode.DONE
-
-
-def _reader_gone() -> int:
-    # The interpreter flushes stdout once more at exit, and would complain there.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.BROKEN_PIPE
 
 
 def _report(error: BaseException) -> int:
@@ -126,7 +137,7 @@ def _report(error: BaseException) -> int:
             complain("interrupted")
             return ExitCode.INTERRUPTED
         case OSError():
-            complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            complain(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
         case MemoryError():
             complain("out of memory", hint="use a smaller batch, size or file")
         case _:

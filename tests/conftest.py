@@ -37,7 +37,7 @@ Run = Callable[..., Finished]
 @pytest.fixture(autouse=True)
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONHASHSEED"):
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONHASHSEED", "PYTHONUNBUFFERED"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -144,9 +144,14 @@ def test_a_bad_destination_is_refused_before_the_work(
         (">&-", "error: standard output is closed\nhint: write to a file with -o, or to /dev/null\n"),
         (">/dev/full 2>&-", ""),
         (">/dev/full 2>/dev/full", ""),
+        ("--help >/dev/full", "error: No space left on device\n"),
     ],
 )
-def test_an_output_that_cannot_be_written(redirection: str, error: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_an_output_that_cannot_be_written(
+    redirection: str, error: str, unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     command = f"{sys.executable} -m segcli params {redirection}"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - redirections
     assert (done.returncode, done.stdout, done.stderr) == (2, "", error)
