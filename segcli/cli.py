@@ -84,11 +84,8 @@ def _guarded(argv: Sequence[str]) -> int:
         _prepare_stdout()
         # Not standalone: usage errors come up as exceptions and are printed in the form of all other errors.
         code = app(args=list(argv), prog_name="segcli", standalone_mode=False)
-        sys.stdout.flush()
     except SystemExit as exit_:
         return _exit_code(exit_)
-    except BrokenPipeError:
-        return ExitCode.BROKEN_PIPE
     except BaseException as error:  # noqa: BLE001 - the boundary: what it does not know is reported as a bug
         return _report(error)
     if code == ExitCode.INTERRUPTED:

@@ -16,7 +16,7 @@ run() {
 help_of() {
     run "$@" --help
     local names name
-    names=$(awk '/ Commands /{on=1; next} /^╰/{on=0} on {print $2}' out | grep -E '^[a-z]' || true)
+    names=$(sed -n '/ Commands /,/^╰/s/^│ \([a-z][a-z-]*\) .*/\1/p' out)
     for name in $names; do help_of "$@" "$name"; done
 }
 

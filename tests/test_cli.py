@@ -1,3 +1,4 @@
+import io
 import os
 import shutil
 import signal
@@ -239,6 +240,13 @@ def test_completion_in_the_shell_itself(shell: str) -> None:
     del env["_SEGCLI_COMPLETE"]
     done = subprocess.run([program, *_SHELLS[shell], source], env=env, capture_output=True, text=True, check=False)
     assert _OFFERED[shell] in done.stdout, done.stderr
+
+
+def test_any_text_stream_may_stand_in_for_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert cli.run(["params", "--csv"]) == 0
+    assert stream.getvalue().startswith("variant,params")
 
 
 def test_the_module_is_the_command() -> None:
