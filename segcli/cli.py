@@ -18,6 +18,8 @@ from segcli.loss.command import loss
 from segcli.params.command import app as params
 from segcli.shapes.command import shapes
 
+_MIN_WIDTH, _MAX_WIDTH = 20, 9_999
+
 app = typer.Typer(
     name="segcli",
     rich_markup_mode="rich",
@@ -74,6 +76,7 @@ def run(argv: Sequence[str]) -> int:
     """
     if sys.stderr is None:  # closed by the caller: there is nobody to complain to
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open until the process ends
+    _drop_absurd_width()
     code = _guarded(argv)
     _settle_streams()
     return code
@@ -92,6 +95,14 @@ def _guarded(argv: Sequence[str]) -> int:
         # Typer turns Ctrl-C into this code without a word.
         return _report(typer.Abort())
     return int(code or ExitCode.DONE)
+
+
+def _drop_absurd_width() -> None:
+    """Forget a COLUMNS that no terminal has: layouts of that width would be empty, or would never end."""
+    width = os.environ.get("COLUMNS", "")
+    plausible = len(width) <= len(str(_MAX_WIDTH)) and width.isascii() and width.isdigit()
+    if width and not (plausible and _MIN_WIDTH <= int(width) <= _MAX_WIDTH):
+        del os.environ["COLUMNS"]
 
 
 def _prepare_stdout() -> None:

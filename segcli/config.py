@@ -16,6 +16,9 @@ from typing import Any, Protocol
 from segcli.errors import SegcliError, nearest
 from segcli.files import check_source
 
+# A file of options is a page or two; a device without an end is none.
+_MAX_BYTES = 1_000_000
+
 
 class ContextLike(Protocol):
     """What is read of Typer's context: the chain of commands that leads here."""
@@ -55,9 +58,14 @@ def read_config(path: Path, context: ContextLike) -> dict[str, Any]:
 def _load(path: Path) -> Mapping[str, Any]:
     import yaml
 
-    check_source(path)
+    check_source(path, pipes=True)
+    with path.open("rb") as file:
+        text = file.read(_MAX_BYTES + 1)
+    if len(text) > _MAX_BYTES:
+        message = f"{path} has more than {_MAX_BYTES:,} bytes, expected a file of options"
+        raise SegcliError(message)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(text.decode())
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         message = f"{path} is not YAML: {' '.join(str(error).split())}"
         raise SegcliError(message) from error

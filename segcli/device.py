@@ -7,6 +7,8 @@ from segcli.errors import ExitCode, SegcliError, nearest
 if TYPE_CHECKING:
     import torch
 
+# Torch starts as many as it is told; where the system runs out of them, the process dies.
+_MAX_THREADS = 1024
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
@@ -77,8 +79,8 @@ def use_threads(count: int | None) -> int:
     import torch
 
     if count is not None:
-        if count < 1:
-            message = f"--threads is {count}, expected 1 or more"
+        if not 1 <= count <= _MAX_THREADS:
+            message = f"--threads is {count}, expected 1 to {_MAX_THREADS}"
             raise SegcliError(message)
         torch.set_num_threads(count)
     return torch.get_num_threads()

@@ -11,11 +11,16 @@ from typing import BinaryIO
 from segcli.errors import SegcliError
 
 
-def check_source(path: Path) -> None:
+def check_source(path: Path, *, pipes: bool = False) -> None:
     """Refuse what cannot be read as a file with content.
 
+    Args:
+        path: The file.
+        pipes: Whether a pipe or a device will do. Files that are mapped or read twice cannot be one, and opening a
+            pipe that nobody writes to waits for ever.
+
     Raises:
-        SegcliError: Where ``path`` is missing, a folder, empty, or not readable.
+        SegcliError: Where ``path`` is missing, a folder, a pipe or a device, empty, or not readable.
     """
     try:
         mode = path.stat()
@@ -24,6 +29,9 @@ def check_source(path: Path) -> None:
     if stat.S_ISDIR(mode.st_mode):
         message = f"{path} is a folder, expected a file"
         raise SegcliError(message)
+    if not pipes and not stat.S_ISREG(mode.st_mode):
+        message = f"{path} is a pipe or a device, expected a file"
+        raise SegcliError(message, hint="copy its content into a file first")
     if stat.S_ISREG(mode.st_mode) and mode.st_size == 0:
         message = f"{path} is empty (0 bytes)"
         raise SegcliError(message, hint="its copy or download did not finish; fetch it again")
@@ -46,7 +54,7 @@ def check_destination(path: Path, *, force: bool) -> None:
     if path.exists() and not path.is_file():
         # Renaming over /dev/null would replace the device itself.
         message = f"{path} is not a regular file, so it cannot be replaced"
-        raise SegcliError(message, hint="use - to write to standard output")
+        raise SegcliError(message, hint="name a file")
     if os.path.lexists(path) and not force:
         message = f"{path} exists already"
         raise SegcliError(message, hint="choose another name, or replace it with --force")

@@ -140,6 +140,7 @@ def _take_output(values: dict[str, Any]) -> "Output":
     from segcli.emit import Output
     from segcli.files import check_destination
 
+    inputs = [path for value in values.values() for path in _paths_in(value)]
     values.pop("config")
     output = Output(**{option.name: values.pop(option.name) for option in _OUTPUT_OPTIONS if option.name != "config"})
     if output.json and output.csv:
@@ -148,4 +149,25 @@ def _take_output(values: dict[str, Any]) -> "Output":
     if output.file is not None and str(output.file) != "-":
         # Before the work, not after: an hour of computing is not lost to a mistyped folder.
         check_destination(output.file, force=output.force)
+        _refuse_inputs(output.file, inputs)
     return output
+
+
+def _paths_in(value: object) -> list[Path]:
+    """Return the paths that an argument may name: itself, and what stands before the colon of ``file:key``."""
+    if isinstance(value, list | tuple):
+        return [path for item in value for path in _paths_in(item)]
+    if not isinstance(value, str | Path):
+        return []
+    return [Path(value), Path(str(value).partition(":")[0])]
+
+
+def _refuse_inputs(destination: Path, inputs: list[Path]) -> None:
+    """Refuse to replace what the command reads or writes itself, even under ``--force``."""
+    if not destination.exists():
+        return
+    named = [path for path in inputs if path.exists() and path.samefile(destination)]
+    # --output is among the arguments, once for the value and once for its part before a colon.
+    if len(named) > len(_paths_in(destination)):
+        message = f"-o {destination} is a file that the command itself uses"
+        raise SegcliError(message, hint="write the result to another file")

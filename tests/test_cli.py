@@ -130,6 +130,30 @@ def test_output_goes_to_a_file_and_is_not_overwritten(segcli: Run, tmp_path: Pat
     assert destination.read_text().startswith("variant,params")
 
 
+def test_an_input_is_never_the_destination(segcli: Run, tmp_path: Path) -> None:
+    config, link = tmp_path / "options.yaml", tmp_path / "link"
+    config.write_text("params: {}")
+    link.symlink_to(config)
+    for destination in (config, link):
+        done = segcli("params", "--config", config, "-o", destination, "--force")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(f"error: -o {destination} is a file that the command itself uses\n")
+    done = segcli("loss", f"{config}:logits", "labels.pt", "-o", config, "--force")
+    assert "is a file that the command itself uses" in done.err
+    assert config.read_text() == "params: {}"
+    assert segcli("params", "-o", config, "--force").code == 0
+
+
+@pytest.mark.parametrize("width", ["0", "7", "\u00b2", "-5", "100000000", "9" * 30, "wide"])
+def test_a_width_that_no_terminal_has_is_forgotten(segcli: Run, monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", "9999")
+    wide = segcli("params").out
+    monkeypatch.setenv("COLUMNS", width)
+    assert segcli("params").out == wide
+    monkeypatch.setenv("COLUMNS", width)
+    assert segcli("params", "--help").code == 0
+
+
 def test_a_bad_destination_is_refused_before_the_work(
     segcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

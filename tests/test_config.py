@@ -76,3 +76,7 @@ def test_a_missing_file_is_refused(segcli: Run, config: Path) -> None:
     done = segcli("params", "--config", config)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(f"error: {config} does not exist\n")
+
+
+def test_a_file_without_an_end_is_refused(segcli: Run) -> None:
+    assert "/dev/zero has more than 1,000,000 bytes" in segcli("params", "--config", "/dev/zero").err

@@ -75,5 +75,9 @@ def test_threads() -> None:
         assert use_threads(None) == 1
     finally:
         torch.set_num_threads(before)
-    with pytest.raises(SegcliError, match="--threads is 0, expected 1 or more"):
-        use_threads(0)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1025, 10**20])
+def test_a_number_of_threads_that_no_machine_has(count: int) -> None:
+    with pytest.raises(SegcliError, match=f"--threads is {count}, expected 1 to 1024"):
+        use_threads(count)

@@ -10,11 +10,11 @@ from segcli.options import with_output
 if TYPE_CHECKING:
     from segcli.emit import Output
 
-app = typer.Typer(rich_markup_mode="rich", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode="rich")
 
 
-@app.callback()
-def ckpt() -> None:
+@app.callback(invoke_without_command=True)
+def ckpt(context: typer.Context) -> None:
     """Convert and inspect PyTorch checkpoints, without torch, a GPU, or running what they say.
 
     Examples:
@@ -22,6 +22,8 @@ def ckpt() -> None:
     [bold]segcli ckpt inspect model.pth[/]                   what is inside
     [bold]segcli ckpt convert gpu.pth cpu.pth --to cpu[/]    loads anywhere
     """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _complete_device(incomplete: str) -> list[str]:
@@ -63,15 +65,13 @@ def convert(
 
     with progress("copied", size_of(source), output, in_bytes=True) as advance:
         result = run(source, destination, to, force=output.force, advance=advance)
-    emit("ckpt", result, lambda: conversion_tables(result), output)
+    emit("ckpt.convert", result, lambda: conversion_tables(result), output)
 
 
 @app.command("inspect")
 @with_output
 def inspect(
-    source: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A zip checkpoint or a .safetensors file; - for stdin.")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A zip checkpoint or a .safetensors file.")],
     *,
     output: "Output",
 ) -> None:

@@ -93,6 +93,9 @@ def convert(
             is the source or cannot be written.
     """
     check_tag(to)
+    if str(destination) == "-":
+        message = "- is no destination: a checkpoint is written to a file, which appears once it is whole"
+        raise SegcliError(message)
     _refuse_same(source, destination)
     with open_source(source) as opened:
         kind = sniff(opened)

@@ -79,7 +79,10 @@ def _notes(result: Inspection) -> list[str]:
     layout = result.layout
     if layout is None:
         return []
-    tags = [f"{tag.tag} on {format_count(tag.storages)} storages ({format_bytes(tag.bytes)})" for tag in result.tags]
+    tags = [
+        f"{tag.tag} on {format_count(tag.storages)} storage{'s' * (tag.storages != 1)} ({format_bytes(tag.bytes)})"
+        for tag in result.tags
+    ]
     order = f"{layout.byteorder}-endian" if layout.byteorder else "byte order not said"
     version = "" if layout.format_version is None else f", format version {layout.format_version}"
     parts = [

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +88,13 @@ def open_source(path: Path) -> Iterator[ByteSource]:
     """
     name = "standard input" if str(path) == "-" else str(path)
     path = Path("/dev/stdin") if str(path) == "-" else path
-    check_source(path)
+    check_source(path, pipes=True)
+    # Before it is opened: opening a pipe that nobody writes to waits for ever.
+    if not path.is_file():
+        message = f"{name} is not a regular file, and a checkpoint is read from its end"
+        raise SegcliError(message, hint="write it to a file first, and give that file's name")
     with path.open("rb", buffering=0) as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            message = f"{name} is not a regular file, and a checkpoint is read from its end"
-            raise SegcliError(message, hint="write it to a file first, and give that file's name")
         yield ByteSource(name, file.fileno(), status.st_size, status.st_mtime_ns)
 
 

@@ -93,7 +93,9 @@ def _compare(layer: "Layer", variants: str, output: "Output") -> None:
     from segcli.params.report import tables
     from segcli.params.variants import compare
 
-    result = compare(layer, () if variants == "all" else tuple(variants.split(",")))
+    # A name that is given twice is one row.
+    names = dict.fromkeys(name.strip() for name in variants.split(","))
+    result = compare(layer, () if variants == "all" else tuple(names))
     emit("params", result, lambda: tables(result), output)
 
 

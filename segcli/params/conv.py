@@ -34,10 +34,10 @@ class Conv:
     def __post_init__(self) -> None:
         """Refuse what ``torch.nn`` refuses, with the arithmetic shown."""
         for name in ("in_channels", "out_channels", "groups"):
-            _require_positive(name, getattr(self, name))
+            require_positive(name, getattr(self, name))
         for name in ("kernel", "stride", "dilation"):
             for side in getattr(self, name):
-                _require_positive(name, side)
+                require_positive(name, side)
         if any(side < 0 for side in self.padding):
             message = f"padding is {format_size(self.padding)}, expected 0 or more"
             raise SegcliError(message)
@@ -88,7 +88,12 @@ class Conv:
         return result
 
 
-def _require_positive(name: str, value: int) -> None:
+def require_positive(name: str, value: int) -> None:
+    """Refuse a number below 1.
+
+    Raises:
+        SegcliError: Where ``value`` is one.
+    """
     if value < 1:
         message = f"{name} is {value}, expected 1 or more"
         raise SegcliError(message)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from segcli.errors import SegcliError, nearest
-from segcli.params.conv import Conv
+from segcli.params.conv import Conv, require_positive
 from segcli.params.receptive_field import receptive_field
 
 # float32, torch's default dtype.
@@ -37,6 +37,12 @@ class Layer:
     dilation: tuple[int, int] = (2, 2)
     groups: int = 8
     bias: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no variant could have; what only some can have, they refuse themselves."""
+        require_positive("groups", self.groups)
+        for side in (*self.dilation, *self.size):
+            require_positive("a side of size or dilation", side)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,8 @@ def test_conv_takes_kernels_of_unequal_sides(segcli: Run) -> None:
     [
         (["--kernel", "3x3x3"], "error: --kernel 3x3x3 has 3 sides, expected one or two"),
         (["--kernel", "-1"], "error: --kernel '-1' is not a list of whole numbers from 0 to 2^63 - 1"),
+        (["--groups", "0"], "error: groups is 0, expected 1 or more"),
+        (["--dilation", "0x1"], "error: a side of size or dilation is 0, expected 1 or more"),
         (["--size", "2x2"], "error: the output of a 3x3 kernel would have side floor((2 + 2 x 0 - 2 - 1) / 1) + 1 = 0"),
         (["--variants", "depthwize"], "error: unknown variant 'depthwize'"),
         (["--variants", "grouped", "--groups", "5"], "error: in_channels 16 does not divide into 5 groups"),
@@ -50,3 +52,8 @@ def test_bad_layers_are_refused(segcli: Run, argv: list[str], error: str) -> Non
     done = segcli("params", "conv", 16, 64, *argv)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith(error)
+
+
+def test_names_are_taken_once_and_stripped(segcli: Run) -> None:
+    done = segcli("params", "--variants", "standard, grouped,standard", "--json")
+    assert [row["variant"] for row in done.json["layers"]] == ["standard", "grouped"]
