@@ -1,5 +1,6 @@
 """Scalars for TensorBoard. The only importer of tensorboardX."""
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,20 @@ from pathlib import Path
 from segcli.errors import SegcliError
 
 Write = Callable[[str, float, int], None]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before any work is done, a folder that could not be written.
+
+    Raises:
+        SegcliError: Where ``folder`` is a file, or the folder that it would lie in cannot be written.
+    """
+    standing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    with _explained(folder):
+        if not standing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(standing))
+        if not os.access(standing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(standing))
 
 
 @contextmanager

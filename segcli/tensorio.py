@@ -154,7 +154,7 @@ def _reading_arrays(path: Path) -> Iterator[None]:
             message = f"{path} holds Python objects, which segcli does not unpickle"
             raise SegcliError(message, hint="save numbers: array.astype('float32')") from error
         raise _damaged(path, str(error)) from error
-    except (EOFError, OSError, SyntaxError, zipfile.BadZipFile, *_zlib_error()) as error:
+    except (EOFError, OSError, OverflowError, SyntaxError, zipfile.BadZipFile, *_zlib_error()) as error:
         raise _damaged(path, str(error)) from error
     except MemoryError as error:
         message = f"{path} holds an array that does not fit into memory"
@@ -198,9 +198,9 @@ def _from_torch(path: Path, key: str, what: str, *, mapped: bool) -> "torch.Tens
     if isinstance(content, torch.Tensor) and not key:
         return content
     try:
-        tensors = dict(_tensors_in(content, ""))
+        tensors = dict(_tensors_in(content, "", set()))
     except RecursionError as error:
-        raise _damaged(path, "a list or dict in it contains itself") from error
+        raise _damaged(path, "its lists or dicts are nested too deeply") from error
     shapes = {name: str(tuple(tensor.shape)) for name, tensor in tensors.items()}
     return tensors[_pick(shapes, key, path, what)]
 
@@ -236,19 +236,23 @@ def _holds_objects(path: Path, text: str) -> SegcliError:
     return SegcliError(f"{path} holds objects that are no tensors ({found[1]}), which segcli does not unpickle", hint)
 
 
-def _tensors_in(content: object, prefix: str) -> Iterator[tuple[str, "torch.Tensor"]]:
+def _tensors_in(content: object, prefix: str, seen: set[int]) -> Iterator[tuple[str, "torch.Tensor"]]:
     import torch
 
     if isinstance(content, torch.Tensor):
         yield prefix.removesuffix("."), content
         return
+    # A container is walked once: it may contain itself, and 40 nested pairs of one pair are 2^40 paths.
+    if id(content) in seen:
+        return
+    seen.add(id(content))
     items: Iterator[tuple[object, object]] = iter(())
     if isinstance(content, Mapping):
         items = iter(content.items())
     elif isinstance(content, list | tuple):
         items = iter(enumerate(content))
     for name, value in items:
-        yield from _tensors_in(value, f"{prefix}{name}.")
+        yield from _tensors_in(value, f"{prefix}{name}.", seen)
 
 
 def _pick(shapes: Mapping[str, str], key: str, path: Path, what: str) -> str:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboardX.event_file_writer import EventsWriter
 
 from segcli.errors import SegcliError
-from segcli.tensorboard import scalar_writer
+from segcli.tensorboard import check_folder, scalar_writer
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -67,3 +68,14 @@ def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(SegcliError, match=r"No space left on device") as caught:
         write_one()
     assert caught.value.hint == "choose another folder with --log-dir"
+
+
+def test_a_folder_that_cannot_be_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_folder(tmp_path / "runs" / "new")
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(SegcliError, match=r"cannot write TensorBoard events to .*: Not a directory"):
+            check_folder(folder)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(SegcliError, match="Permission denied"):
+        check_folder(tmp_path / "runs")

@@ -1,4 +1,5 @@
 import io
+import os
 import pickle
 import struct
 import warnings
@@ -155,6 +156,39 @@ def safetensors_without_its_end() -> bytes:
     return struct.pack("<Q", len(header)) + header + b"\0" * 7
 
 
+def test_shared_containers_are_walked_once(tmp_path: Path) -> None:
+    content: object = {"logits": TENSOR}
+    for _ in range(40):
+        content = (content, content)
+    torch.save(content, tmp_path / "pairs.pt")
+    assert torch.equal(load_tensor(str(tmp_path / "pairs.pt")), TENSOR)
+
+
+def test_containers_without_an_end(tmp_path: Path) -> None:
+    content: object = TENSOR
+    for _ in range(2000):
+        content = [content]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segcli.tensorio._unpickled", lambda *_, **__: content)
+        (tmp_path / "deep.pth").write_bytes(LEGACY)
+        with pytest.raises(SegcliError, match="its lists or dicts are nested too deeply"):
+            load_tensor(str(tmp_path / "deep.pth"))
+
+
+def test_a_pipe_is_no_tensor_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(SegcliError, match="is a pipe or a device, expected a file"):
+        load_tensor(str(tmp_path / "pipe.npy"))
+
+
+def test_an_array_with_a_negative_side(tmp_path: Path) -> None:
+    np.save(tmp_path / "negative.npy", np.zeros((10, 5)))
+    content = (tmp_path / "negative.npy").read_bytes()
+    (tmp_path / "negative.npy").write_bytes(content.replace(b"(10, 5)", b"(-1, 5)"))
+    with pytest.raises(SegcliError, match="is damaged or incomplete"):
+        load_tensor(str(tmp_path / "negative.npy"))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -163,7 +197,7 @@ def safetensors_without_its_end() -> bytes:
         ("half.pth", LEGACY[:-10], "half.pth is damaged or incomplete: unexpected EOF"),
         ("start.pth", LEGACY[:100], "start.pth is damaged or incomplete: it ends too early"),
         ("words.pt", b"\x80 no pickle at all", "words.pt is a pickle that torch.save did not write"),
-        ("list.pt", endless_list(), "list.pt is damaged or incomplete: a list or dict in it contains itself"),
+        ("list.pt", endless_list(), "list.pt holds no tensor"),
         (
             "half.npy",
             npy(np.zeros(1000))[:500],

@@ -1,5 +1,8 @@
 """``segcli bench``: how fast kernels run on this machine, and whether they are right."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,6 +78,7 @@ def bench(
     [bold]segcli bench list[/]                                        what can be timed
     """
     from segcli.bench.plan import Request
+    from segcli.errors import ExitCode
 
     request = Request(
         suites=_names(suite),
@@ -87,8 +91,15 @@ def bench(
         budget_s=time_budget,
         seed=seed,
     )
-    found = _run(request, output) if log_dir is None else _run_logged(request, log_dir, output)
-    _show(found, output)
+    if log_dir is None:
+        found = _run(request, output)
+        _show(found, output)
+    else:
+        found = _run_logged(request, log_dir, output)
+    if found.partial:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if not found.right:
+        raise typer.Exit(ExitCode.NO)
 
 
 @app.command("list")
@@ -143,6 +154,8 @@ def _run_logged(request: "Request", log_dir: Path, output: "Output") -> "Run":
     plan(request)
     with scalar_writer(log_dir) as write:
         found = _run(request, output)
+        # First: events that cannot be written must not cost the result.
+        _show(found, output)
         log_run(found, write)
     return found
 
@@ -150,13 +163,19 @@ def _run_logged(request: "Request", log_dir: Path, output: "Output") -> "Run":
 def _show(found: "Run", output: "Output") -> None:
     from segcli.bench.report import run_records, run_tables
     from segcli.emit import emit
-    from segcli.errors import ExitCode
 
-    emit("bench", found, lambda: run_tables(found), output, records=lambda: run_records(found))
-    if found.partial:
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    if not found.right:
-        raise typer.Exit(ExitCode.NO)
+    with _uninterrupted() if found.partial else nullcontext():
+        emit("bench", found, lambda: run_tables(found), output, records=lambda: run_records(found))
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let one Ctrl-C end a run: a second one, while the result is written, would lose it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -82,7 +82,14 @@ def loss(
         ),
     ] = "skip",
     ignore_index: Annotated[
-        int, typer.Option("--ignore-index", help="The label of pixels that do not count.", rich_help_panel=_WHICH)
+        int,
+        typer.Option(
+            "--ignore-index",
+            min=-(2**63),
+            max=2**63 - 1,
+            help="The label of pixels that do not count.",
+            rich_help_panel=_WHICH,
+        ),
     ] = 255,
     mode: Annotated[
         Literal["auto", "multiclass", "multilabel", "binary"],
@@ -121,6 +128,7 @@ def loss(
     from segcli.loss.evaluation import evaluate_files
     from segcli.loss.report import tables
     from segcli.loss.settings import LOSSES, LossSettings, parse_alpha, parse_losses, parse_n_min
+    from segcli.tensorboard import check_folder
 
     if labels is None:
         message = f"LABELS is missing, expected a file beside {logits}"
@@ -140,14 +148,17 @@ def loss(
         ignore_index=ignore_index,
         class_names=tuple(name.strip() for name in class_names.split(",")) if class_names else (),
     )
+    if log_dir is not None:
+        check_folder(log_dir)
     with progress("losses", len(settings.losses), output) as advance:
         result = evaluate_files(logits, labels, settings, device, advance)
-    if log_dir is not None:
-        _log(result, log_dir)
-        note(f"scalars are in {log_dir}: tensorboard --logdir {log_dir}", output)
     for line in result.notes:
         note(line, output)
     emit("loss", result, lambda: tables(result), output)
+    # After the result: where the events cannot be written, that at least is said.
+    if log_dir is not None:
+        _log(result, log_dir)
+        note(f"scalars are in {log_dir}: tensorboard --logdir {log_dir}", output)
 
 
 def _log(result: "LossResult", folder: Path) -> None:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from segcli.device import resolve_device
 from segcli.errors import SegcliError
+from segcli.files import check_source
 from segcli.loss.layout import Layout, Named, arrange
 from segcli.loss.result import ClassCount, LossInputs, LossResult, Source
 from segcli.loss.settings import LOSSES_OF_MODE, KnownMode, LossSettings
 from segcli.loss.values import check_labels, check_logits, observations
-from segcli.tensorio import load_tensor
+from segcli.tensorio import load_tensor, split_reference
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,9 @@ def evaluate_files(
     Raises:
         SegcliError: For files, shapes, values, settings or a device that will not do.
     """
+    # Before torch is imported: a mistyped name is answered at once.
+    for reference in (logits, labels):
+        check_source(split_reference(reference)[0])
     where = resolve_device(device)
     return evaluate(
         load_tensor(logits, "logits"),

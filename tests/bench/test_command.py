@@ -169,7 +169,7 @@ def test_what_torch_lacks_is_shown_and_is_no_failure(segcli: Run, monkeypatch: p
         (["--size", "9000000x9000000"], 2, "error: suite conv at 9000000x9000000 needs about 3"),
         (["--dtype", "float8"], 2, "error: unknown dtype 'float8'"),
         (["--device", "gpu"], 2, "error: unknown device 'gpu'"),
-        (["--threads", "0"], 2, "error: --threads is 0, expected 1 or more"),
+        (["--threads", "0"], 2, "error: --threads is 0, expected 1 to 1024"),
         (["--time-budget", "-3"], 2, "error: the time budget is -3 s, expected more than 0"),
         (["--time-budget", "soon"], 2, "error: invalid value for '--time-budget'"),
         (["--log-dir", "/dev/null/events"], 2, "error: cannot write TensorBoard events to /dev/null/events"),
