@@ -42,6 +42,12 @@ def test_every_command_is_documented() -> None:
         assert (ROOT / f"docs/{name}.md").exists()
 
 
+def test_the_tutorial_shows_the_sources() -> None:
+    shown = set(re.findall(r'--8<-- "(.*?)"', (ROOT / "docs/tutorial.md").read_text()))
+    assert shown == {f"docs/examples/{name}" for name in ("photographs.py", "train.py", "demo.sh")}
+    assert all((ROOT / name).exists() for name in shown)
+
+
 def test_every_terminal_example_is_produced() -> None:
     """A console block outside cog's marks would be prose that nobody checks."""
     for page in PAGES:
