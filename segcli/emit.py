@@ -11,10 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -30,19 +32,32 @@ from rich.text import Text
 from segcli import units
 from segcli.errors import SegcliError
 from segcli.files import replacing
+from segcli.table import Styled
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from segcli.table import Cell, Column, Table
+    from segcli.table import Cell, Column, Style, Table
 
 # Rich's SIMPLE_HEAD for terminals that show nothing but ASCII.
 _ASCII_HEAD = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+_LEAST_TEXT_WIDTH = 16
 _BAR_WIDTH = 8
 _BAR_FULL = 1.25
 # Where nobody looks at a screen, lines are as long as their content.
 _UNBOUNDED_WIDTH = 10_000
 _PROGRESS_AFTER_S = 1.0
+# Each has a contrast of 4 and more against white and against black, and differs from its neighbours in more than hue.
+PALETTE: dict["Style", str] = {
+    "": "",
+    "axis0": "#d7005f",
+    "axis1": "#005fff",
+    "axis2": "#008700",
+    "axis3": "#af5f00",
+    "axis4": "#af00ff",
+    "axis5": "#008787",
+    "gone": "#767676",
+}
 
 
 @dataclass(frozen=True)
@@ -150,22 +165,33 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def progress(what: str, total: int, output: Output, *, in_bytes: bool = False) -> Iterator[Callable[[int], None]]:
+def progress(
+    what: str, total: int, output: Output, *, in_bytes: bool = False, streams: bool = False
+) -> Iterator[Callable[[int], None]]:
     """Give a function that counts work done; a bar appears on a terminal after a second.
 
     Args:
         what: What is counted, such as ``records``.
-        total: How much there is to do.
+        total: How much there is to do; no bar for 0.
         output: No bar under ``--quiet``.
         in_bytes: Whether bytes are counted: they are shown in units, with how many a second.
+        streams: Whether results are written meanwhile: no bar runs through them on the same terminal.
     """
-    console = Console(stderr=True, no_color=output.no_color)
-    if output.quiet or not console.is_terminal or console.is_dumb_terminal:
+    console = Console(stderr=True, no_color=output.no_color or None)
+    in_the_way = streams and output.file is None and sys.stdout.isatty()
+    if output.quiet or in_the_way or not total or not console.is_terminal or console.is_dumb_terminal:
         yield lambda _: None
         return
     counts = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn(), console=console, transient=True
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *counts,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        # What a command writes to standard output while the bar stands stays there.
+        redirect_stdout=False,
     )
     task = bar.add_task(what, total=total)
     started = bar.get_time()
@@ -208,38 +234,72 @@ def _render(console: Console, tables: Sequence["Table"], *, ascii_only: bool) ->
     for index, table in enumerate(tables):
         if index:
             console.print()
-        console.print(Text(printable(table.title), style="bold"), soft_wrap=True)
+        console.print(_text(table.title, "bold"), soft_wrap=True)
         if table.columns:
-            console.print(_rich_table(table, ascii_only=ascii_only))
-        for line in table.notes:
-            console.print(Text(printable(line)), soft_wrap=True)
+            _print_whole(console, _rich_table(table, ascii_only=ascii_only))
+        for note_ in table.notes:
+            for line in _wrapped(note_, console.width):
+                console.print(_text(line), soft_wrap=True)
+
+
+def _print_whole(console: Console, table: RichTable) -> None:
+    """Print a table that the terminal is too narrow for as wide as it must be: Rich would cut numbers short."""
+    width = console.width
+    console.width = max(
+        width, Measurement.get(console, console.options.update(max_width=_UNBOUNDED_WIDTH), table).minimum
+    )
+    console.print(table)
+    console.width = width
+
+
+def _text(content: str | Styled, style: str = "") -> Text:
+    if isinstance(content, str):
+        return Text(_on_one_line(content), style=style)
+    return Text.assemble(*((_on_one_line(part), PALETTE[name]) for part, name in content.spans), style=style)
+
+
+def _on_one_line(text: str) -> str:
+    """Spell out a name's line breaks, too: in a table they would break the row."""
+    return printable(text).replace("\n", "\\n")
+
+
+def _wrapped(line: str | Styled, width: int) -> list[str] | list[Styled]:
+    """Break prose between words; what is laid out already stays."""
+    if isinstance(line, Styled):
+        return [line]
+    if len(line) <= width or line.startswith(" "):
+        return [line]
+    return wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _rich_table(table: "Table", *, ascii_only: bool) -> RichTable:
     rich = RichTable(
         box=_ASCII_HEAD if ascii_only else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold"
     )
+    shown = [[_shown(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
     for index, column in enumerate(table.columns):
         text = column.kind in ("text", "bar")
+        longest = max((len(str(cells[index])) for cells in shown), default=0)
         rich.add_column(
             Text(column.name),
             justify="left" if text else "right",
             no_wrap=index == 0 or column.kind != "text",
             style="cyan" if index == 0 else None,
             overflow="fold",
+            # What is one word or short stays on one line; longer text may be broken, though not into single letters.
+            min_width=min(longest, _LEAST_TEXT_WIDTH) if column.kind == "text" and index else longest,
         )
-    for row in table.rows:
-        cells = (_shown(cell, column) for cell, column in zip(row, table.columns, strict=True))
-        rich.add_row(*(Text(printable(cell)) for cell in cells))
+    for cells in shown:
+        rich.add_row(*(_text(cell) for cell in cells))
     return rich
 
 
-def _shown(cell: "Cell", column: "Column") -> str:
+def _shown(cell: "Cell", column: "Column") -> str | Styled:
     if cell is None:
         return "-"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    if isinstance(cell, str):
+    if isinstance(cell, str | Styled):
         return cell
     if column.kind == "rate":
         return units.format_rate(cell, column.unit)

@@ -4,7 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Cell = str | int | float | bool | None
+Style = Literal["", "axis0", "axis1", "axis2", "axis3", "axis4", "axis5", "gone"]
+# One style an axis; further axes begin anew.
+AXIS_STYLES: tuple[Style, ...] = ("axis0", "axis1", "axis2", "axis3", "axis4", "axis5")
+
+
+@dataclass(frozen=True)
+class Styled:
+    """Text of which parts are coloured on a terminal; everywhere else it is that text and nothing more.
+
+    Attributes:
+        spans: Each part with its style. What a style looks like, ``emit`` knows.
+
+    Examples:
+        >>> str(Styled((("x[", ""), ("0", "axis0"), ("]", ""))))
+        'x[0]'
+    """
+
+    spans: Sequence[tuple[str, Style]]
+
+    def __str__(self) -> str:
+        """Return the text alone."""
+        return "".join(text for text, _ in self.spans)
+
+
+Cell = str | int | float | bool | Styled | None
 Kind = Literal["text", "count", "number", "seconds", "bytes", "rate", "ratio", "bar"]
 
 
@@ -31,10 +55,11 @@ class Table:
         title: One line.
         columns: The columns; every row has as many cells.
         rows: The cells, in base units; None where there is nothing to say.
-        notes: Lines below the table, printed as they are.
+        notes: Lines below the table. They are wrapped at the terminal's width with a hanging indent, but for those that
+            begin with a space and those with styles, which stay as they are.
     """
 
-    title: str
+    title: str | Styled
     columns: Sequence[Column] = ()
     rows: Sequence[Sequence[Cell]] = ()
-    notes: Sequence[str] = ()
+    notes: Sequence[str | Styled] = ()

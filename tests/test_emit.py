@@ -7,15 +7,15 @@ import sys
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segcli.emit import Output, complain, emit, note, printable, progress, to_csv, to_json, to_text
+from segcli.emit import PALETTE, Output, complain, emit, note, printable, progress, to_csv, to_json, to_text
 from segcli.errors import SegcliError
-from segcli.table import Column, Table
+from segcli.table import Column, Styled, Table
 
 COLUMNS = (Column("name"), Column("time", "seconds"), Column("size", "bytes"), Column("hit", "text"))
 TABLE = Table("title", COLUMNS, [("a[0]", 0.00123, 2048, True), ("[red]b", None, 1, False)], ["a note"])
@@ -65,6 +65,36 @@ def test_text_shows_units_and_takes_nothing_for_markup() -> None:
     assert lines[5:] == ["a note", "", "second", "below"]
 
 
+STYLED = Styled((("x[", ""), ("i", "axis0"), (", 0]", "gone")))
+
+
+def test_styles_leave_no_trace_in_plain_text() -> None:
+    table = Table(STYLED, [Column("cell")], [(STYLED,)], [STYLED])
+    assert to_text([table]) == to_text([Table(str(STYLED), [Column("cell")], [(str(STYLED),)], [str(STYLED)])])
+    assert to_csv(table) == 'cell\n"x[i, 0]"\n'
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2's relative luminance."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("style", sorted(name for name in PALETTE if name))
+def test_a_colour_is_readable_on_light_and_on_dark(style: Literal["axis0"]) -> None:
+    shade = luminance(PALETTE[style])
+    assert min((1 + 0.05) / (shade + 0.05), (shade + 0.05) / 0.05) > 4
+
+
+def test_long_notes_are_wrapped_between_words() -> None:
+    laid_out = "  x[0, 1, 2, 3, 4, 5, 6]"
+    long = Styled((("x[0, 1, 2, 3, 4, 5, 6, 7]", ""),))
+    notes: list[str | Styled] = ["one two three-four five", "a" * 30, laid_out, long, "short"]
+    shown = to_text([Table("t", notes=notes)], 16).splitlines()
+    assert shown == ["t", "one two", "  three-four", "  five", "a" * 30, laid_out, str(long), "short"]
+
+
 def test_every_kind_of_cell_is_shown() -> None:
     columns = [
         Column("a", "count"),
@@ -81,10 +111,26 @@ def test_every_kind_of_cell_is_shown() -> None:
     assert shown[2][4:] == ["##########+", "1", "1"]
 
 
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_no_number_is_cut_short_on_a_narrow_terminal(width: int) -> None:
+    columns = [Column("name"), Column("weights", "count"), Column("shape"), Column("time", "seconds")]
+    table = Table("t", columns, [("depthwise-separable", 123_456_789, "(64, 6, 6)", 1.23e-3)] * 2)
+    row = to_text([table], width).splitlines()[3]
+    assert row.split("  ")[0] == "depthwise-separable"
+    assert "123,456,789" in row
+    assert "(64, 6, 6)" in row
+    assert "1.23 ms" in row
+
+
+def test_a_line_break_in_a_name_does_not_break_its_row() -> None:
+    lines = to_text([Table("t", [Column("name")], [("a\nb",)])]).splitlines()
+    assert lines[3:] == ["a\\nb"]
+
+
 @given(st.text())
 def test_nothing_from_a_file_can_drive_the_terminal(text: str) -> None:
     shown = printable(text)
-    assert all(char.isprintable() or char == "\n" for char in shown)
+    assert shown.replace("\n", "").isprintable()
     assert shown == text or not text.isprintable()
 
 
@@ -163,6 +209,26 @@ emit("x", {}, lambda: [Table("t", [Column("c")], [("v",)])], Output(no_color=len
 """
 
 
+_STYLES = """
+import sys
+from segcli.emit import Output, emit
+from segcli.table import Column, Styled, Table
+styled = Styled([("x[", ""), ("i", "axis0"), ("]", "gone")])
+emit("x", {}, lambda: [Table(styled, [Column("c"), Column("d")], [("v", styled)], [styled])], Output())
+"""
+_STREAM = """
+import sys, time
+from segcli.emit import Output, progress
+with progress("read", int(sys.argv[1]), Output(), in_bytes=True, streams=True) as advance:
+    advance(1)
+    time.sleep(1.1)
+    advance(1)
+    sys.stdout.write("result\\n")
+    sys.stdout.flush()
+    time.sleep(0.2)
+"""
+
+
 def on_a_terminal(code: str, *argv: str, **env: str) -> str:
     """Run Python on a pseudo-terminal and return what it wrote there."""
     leader, follower = pty.openpty()
@@ -191,6 +257,31 @@ def test_a_terminal_gets_colours_and_may_refuse_them() -> None:
     assert "\x1b[" not in on_a_terminal(_COLOUR, "plain")
     assert "\x1b[" not in on_a_terminal(_COLOUR, NO_COLOR="1")
     assert "\x1b[" not in on_a_terminal(_COLOUR, TERM="dumb")
+
+
+def test_styles_are_colours_on_a_terminal() -> None:
+    red, grey = "\x1b[38;2;215;0;95mi\x1b[0m", "\x1b[38;2;118;118;118m]\x1b[0m"
+    shown = on_a_terminal(_STYLES, COLORTERM="truecolor")
+    assert shown.count(f"x[{red}{grey}") == 2
+    assert "\x1b[1;38;2;215;0;95mi" in shown
+    assert "\x1b[" not in on_a_terminal(_STYLES, TERM="dumb")
+
+
+def test_no_bar_runs_through_results() -> None:
+    assert on_a_terminal(_STREAM, "3000000") == "result\r\n"
+
+
+def test_no_bar_where_the_end_is_not_known() -> None:
+    assert on_a_terminal(_STREAM.replace("streams=True", "streams=False"), "0") == "result\r\n"
+
+
+def test_results_stay_on_standard_output_under_a_bar(tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    code = f"import sys; sys.stdout = open({str(file)!r}, 'w')\n" + _STREAM
+    shown = on_a_terminal(code, "3000000")
+    assert "read" in shown
+    assert "result" not in shown
+    assert file.read_text() == "result\n"
 
 
 def test_a_progress_bar_appears_on_a_terminal_after_a_second() -> None:
