@@ -98,6 +98,19 @@ def test_checkpoints_need_nothing_heavy(tmp_path: Path) -> None:
     assert (tmp_path / "cuda.pth").exists()
 
 
+def test_a_batch_of_shapes_needs_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").write_text('{"expr": "x[0]", "bind": {"x": "2,3"}}\n')
+    done = run_poisoned("shapes", "--batch", "questions.jsonl", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("\n") == 1
+
+
+def test_confirming_needs_torch_and_says_so() -> None:
+    done = run_poisoned("shapes", "x[0]", "x=2,3", "--run")
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("error: torch cannot be imported")
+
+
 def test_the_poison_works() -> None:
     done = run_poisoned("loss", "logits.pt", "labels.pt", names=("segcli.files",))
     assert done.code != 0

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from segcli.shapes.reductions import LACKING
 from segcli.shapes.result import Answer
 
 NEGATIVE_STEP = "step must be greater than zero"
@@ -23,11 +24,20 @@ class Case:
         """Tell whether PyTorch raises with these words."""
         return self.torch.error is not None and words in self.torch.error.message
 
+    def numpy_says(self, words: str) -> bool:
+        """Tell whether NumPy raises with these words."""
+        return self.numpy.error is not None and words in self.numpy.error.message
+
 
 _INTEGERS = (
     "PyTorch selects with an integer first, so its axis is gone and separates nothing; NumPy makes an integer an "
     "advanced index as soon as another index is one, and moves them to the front where something stands between"
 )
+
+
+def _lacks(name: str) -> Callable[[Case], bool]:
+    return lambda case: case.numpy_says(f"has no attribute '{name}'")
+
 
 # The first that holds is the reason: the ones that change what an index is come before those about where axes land.
 _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
@@ -60,9 +70,22 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         lambda case: {"empty-ellipsis", "front"} <= case.numpy_rules and "front" not in case.torch_rules,
         "an ellipsis that stands for no axis separates advanced indices in NumPy, not in PyTorch",
     ),
+    *((_lacks(name), f"NumPy has no {name}: {advice}") for name, advice in LACKING.items()),
+    (
+        lambda case: case.numpy_says("unexpected keyword argument 'descending'"),
+        "NumPy sorts upwards only: sort, then flip the axis",
+    ),
     (
         lambda case: "pair" in case.torch_rules,
         "with a dim, max and min of PyTorch return values and indices, of NumPy the values alone",
+    ),
+    (
+        lambda case: "ordered-pair" in case.torch_rules,
+        "PyTorch returns values and indices, NumPy the values alone",
+    ),
+    (
+        lambda case: "flattens" in case.numpy_rules,
+        "without an axis, or with None, NumPy goes along the flattened array; PyTorch needs a dim",
     ),
     (
         lambda case: "empty-dims" in case.torch_rules,
@@ -75,6 +98,10 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
         lambda case: case.torch_says("could not infer output dtype"),
         "PyTorch takes no mean of integers, NumPy gives float64",
+    ),
+    (
+        lambda case: case.torch_says("std and var only support"),
+        "PyTorch takes no std and var of integers, NumPy gives float64",
     ),
     (
         lambda case: "truncated-floats" in case.torch_rules,

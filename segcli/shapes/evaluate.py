@@ -4,15 +4,14 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import NoReturn
 
-from segcli.shapes.indexing import Indexing
+from segcli.shapes.labels import label_indexed, label_reduced
 from segcli.shapes.nodes import Attribute, Call, Constant, Name, Node, Sequence, Slice, Subscript
 from segcli.shapes.numpy_index import index_numpy
-from segcli.shapes.numpy_reduce import reduce_numpy
-from segcli.shapes.reductions import FUNCTIONS, Request, nearest_functions, read_request
+from segcli.shapes.operations import OPERATIONS, Rule, nearest_operations
+from segcli.shapes.request import Request
 from segcli.shapes.scan import refusal
 from segcli.shapes.stages import Evaluation, Library, Stage
 from segcli.shapes.torch_index import index_torch
-from segcli.shapes.torch_reduce import reduce_torch
 from segcli.shapes.values import (
     ELLIPSIS,
     INTEGER,
@@ -31,8 +30,8 @@ from segcli.shapes.values import (
 _MAX_STEP = 2**31
 
 
-TORCH = Library("torch", index_torch, reduce_torch)
-NUMPY = Library("numpy", index_numpy, reduce_numpy)
+TORCH = Library("torch", index_torch)
+NUMPY = Library("numpy", index_numpy)
 
 
 def evaluate(state: Evaluation, node: Node) -> Tensor | Pair:
@@ -80,13 +79,13 @@ def _named_tensor(state: Evaluation, node: Node, name: str) -> Tensor:
         raise refusal(state.expr, node.span, message, f"write {name}='tensor(...)', or a shape such as {name}=8,16")
     if state.library.name == "numpy" and value.dtype == "bfloat16":
         raise RaisedError(node.span, "TypeError", "data type 'bfloat16' not understood")
-    return replace(value, text=state.text(node))
+    text = state.text(node)
+    return value if value.text == text else replace(value, text=text)
 
 
 def _note(state: Evaluation, stage: Stage) -> None:
-    if isinstance(stage.done, Indexing):
-        state.notes.extend(stage.done.notes)
     if not isinstance(stage.done, str):
+        state.notes.extend(stage.done.notes)
         state.rules |= stage.done.rules
         state.needs.extend(stage.done.needs)
     if not state.depth:
@@ -98,7 +97,8 @@ def _subscript(state: Evaluation, node: Subscript, base: Node, source: Tensor | 
     if isinstance(source, Pair):
         return _picked(state, node, base, source, index)
     done = state.library.index(source, index, len(state.stages))
-    result = Tensor(done.shape, source.dtype, text, scalar=done.scalar)
+    labels = label_indexed(source.labels, done)
+    result = Tensor(done.shape, source.dtype, text, scalar=done.scalar, labels=labels)
     _note(state, Stage(state.text(base), text, source, done, result))
     return result
 
@@ -135,13 +135,18 @@ def _attribute(state: Evaluation, node: Attribute, base: Node, name: str) -> Ten
         return _pick(state, node, base, source, name)
     if state.library.name == "torch":
         _unsupported(state, node, name)
-    owner = f"numpy.{source.dtype}" if source.scalar else "numpy.ndarray"
-    raise RaisedError(node.name_span, "AttributeError", f"'{owner}' object has no attribute '{name}'")
+    raise _no_attribute(source, node)
+
+
+def _no_attribute(source: Tensor | Pair, node: Attribute) -> RaisedError:
+    """Return NumPy's error for an attribute that an array or a scalar lacks."""
+    owner = f"numpy.{source.dtype}" if isinstance(source, Tensor) and source.scalar else "numpy.ndarray"
+    return RaisedError(node.name_span, "AttributeError", f"'{owner}' object has no attribute '{node.name}'")
 
 
 def _unsupported(state: Evaluation, node: Attribute, name: str) -> NoReturn:
-    close = get_close_matches(name, FUNCTIONS, n=3, cutoff=0.5)
-    supported = nearest_functions()
+    close = get_close_matches(name, OPERATIONS, n=3, cutoff=0.5)
+    supported = nearest_operations()
     hint = f"did you mean {' or '.join(close)}? supported: {supported}" if close else f"supported: {supported}"
     raise refusal(state.expr, node.name_span, f"{name} is not supported", hint)
 
@@ -154,20 +159,32 @@ def _call(state: Evaluation, node: Call) -> Tensor | Pair:
             state.expr,
             function.span,
             f"{name[:40]} is not a function that is supported",
-            f"supported: {nearest_functions()}, as x.sum(...) or torch.sum(x, ...)",
+            f"supported: {nearest_operations()}, as x.sum(...) or torch.sum(x, ...)",
         )
-    if function.name not in FUNCTIONS:
+    operation = OPERATIONS.get(function.name)
+    if operation is None:
         _unsupported(state, function, function.name)
     of_torch = isinstance(function.base, Name) and function.base.name == "torch" and "torch" not in state.bindings
     base = _input_of(state, node, function) if of_torch else function.base
+    rule = operation.rules.get(state.library.name)
+    if rule is None:
+        raise _lacking(state, base, function, of_torch=of_torch)
     source = _tensor(state, base)
     arguments = [
         (argument.keyword, _inside(state, argument.node)) for argument in node.arguments if argument.node is not base
     ]
-    request = read_request(
-        function.name, arguments, node.span, _call_text(state, node, of_torch=of_torch), of_torch=of_torch
-    )
-    return _reduced(state, node, base, source, request)
+    text = _call_text(state, node, of_torch=of_torch)
+    request = operation.read(function.name, arguments, node.span, text, of_torch=of_torch)
+    return _operated(state, node, base, source, request, rule)
+
+
+def _lacking(state: Evaluation, base: Node, function: Attribute, *, of_torch: bool) -> RaisedError:
+    """Return NumPy's error for a function that it lacks; it looks for ``np.f`` first, for ``x.f`` after ``x``."""
+    if of_torch:
+        words = f"module 'numpy' has no attribute '{function.name}'"
+        return RaisedError(function.name_span, "AttributeError", words)
+    source = _tensor(state, base)
+    return _no_attribute(source, function)
 
 
 def _input_of(state: Evaluation, node: Call, function: Attribute) -> Node:
@@ -184,24 +201,33 @@ def _call_text(state: Evaluation, node: Call, *, of_torch: bool) -> str:
     return state.expr[node.function.name_span[0] - 1 : node.span[1]]
 
 
-def _reduced(state: Evaluation, node: Call, base: Node, source: Tensor | Pair, request: Request) -> Tensor | Pair:
+def _operated(
+    state: Evaluation, node: Call, base: Node, source: Tensor | Pair, request: Request, rule: Rule
+) -> Tensor | Pair:
     text = state.text(node)
-    if isinstance(source, Pair) and request.of_torch:
-        words = (
-            f"{request.name}(): argument 'input' (position 1) must be Tensor, not torch.return_types.{source.function}"
-        )
-        raise RaisedError(base.span, "TypeError", words)
     if isinstance(source, Pair):
-        words = f"'torch.return_types.{source.function}' object has no attribute '{request.name}'"
-        raise RaisedError(request.span, "AttributeError", words)
-    done = state.library.reduce(source, request, len(state.stages))
-    scalar = not done.shape
-    result: Tensor | Pair = Tensor(done.shape, done.dtype, text, scalar=scalar)
+        raise _no_tensor(source, request, base)
+    done = rule(source, request, len(state.stages))
+    labels = label_reduced(source.labels, done)
+    result: Tensor | Pair = Tensor(done.shape, done.dtype, text, scalar=done.scalar and not done.shape, labels=labels)
     if done.pair:
-        values = Tensor(done.shape, source.dtype, text)
-        result = Pair(values, Tensor(done.shape, "int64", text), request.name)
+        values = Tensor(done.shape, done.dtype, text, labels=labels)
+        result = Pair(values, Tensor(done.shape, "int64", text, labels=labels), request.name)
     _note(state, Stage(state.text(base), text, source, done, result))
     return result
+
+
+def _no_tensor(pair: Pair, request: Request, base: Node) -> RaisedError:
+    """Return PyTorch's error for a call of the pair that a function returned."""
+    if not request.of_torch:
+        words = f"'torch.return_types.{pair.function}' object has no attribute '{request.name}'"
+        return RaisedError(request.span, "AttributeError", words)
+    if request.name == "norm":
+        # It is Python, and asks for the layout first.
+        words = f"'torch.return_types.{pair.function}' object has no attribute 'layout'"
+        return RaisedError(base.span, "AttributeError", words)
+    words = f"{request.name}(): argument 'input' (position 1) must be Tensor, not torch.return_types.{pair.function}"
+    return RaisedError(base.span, "TypeError", words)
 
 
 def _item(state: Evaluation, node: Node) -> Item:

@@ -9,11 +9,11 @@ evaluate it element by element.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count, product
-from math import prod
 
 from segcli.shapes.indexing import Access, Along, Fixed, Gathered, Indexing, Operand
 from segcli.shapes.reductions import FUNCTIONS, Reduced
 from segcli.shapes.stages import Stage
+from segcli.shapes.symbols import times
 from segcli.shapes.values import Listed, Pair, Shape, Tensor
 
 _LETTERS = "ijklmnpqrstuvw"
@@ -27,12 +27,12 @@ class _Element:
 
     Attributes:
         template: Its ``{n}`` is the coordinate that axis n gives.
-        affine: (start, step) an axis: the coordinate is start + step x index.
+        affine: (start, step) an axis: the coordinate is start + step x index; start may be a symbol.
         whole: Whether the coordinate may count from the end: the axis is all of what the template indexes.
     """
 
     template: str
-    affine: tuple[tuple[int, int], ...]
+    affine: tuple[tuple[int | str, int], ...]
     whole: tuple[bool, ...]
 
     def written(self, letters: Sequence[str]) -> str:
@@ -101,19 +101,23 @@ def _indexed(source: _Element, stage: Stage, done: Indexing, library: str) -> _E
     """Put what an index does into the template of what it indexes."""
     if not all(whole or _is_forward(access) for whole, access in zip(source.whole, done.accesses, strict=True)):
         source = _whole(stage.base, len(done.accesses))
-    affine = [(0, 1)] * len(done.shape)
+    affine: list[tuple[int | str, int]] = [(0, 1)] * len(done.shape)
     whole = [True] * len(done.shape)
     parts = []
     for access, (start, step), was_whole in zip(done.accesses, source.affine, source.whole, strict=True):
         match access:
-            case Along(_, None):
+            case Along(axis, str() as first, stride) if (start, step) == (0, 1):
+                affine[axis] = (first, stride)
+                whole[axis] = False
+                parts.append(f"{{{axis}}}")
+            case Along(_, None | str()):
                 return None
             case Along(axis, int() as first, stride):
-                affine[axis] = (start + step * first, step * stride)
+                affine[axis] = (_moved(start, step * first), step * stride)
                 whole[axis] = was_whole and access.whole
                 parts.append(f"{{{axis}}}")
             case Fixed(int() as position) if position >= 0:
-                parts.append(str(start + step * position))
+                parts.append(str(_moved(start, step * position)))
             case _:
                 parts.append(_part(access, done, library))
     return _Element(source.template.format(*parts), tuple(affine), tuple(whole))
@@ -133,7 +137,14 @@ def _part(access: Access, done: Indexing, library: str) -> str:
     return str(access.position) if isinstance(access, Fixed) else ""
 
 
-def _affine(start: int, step: int, axis: str) -> str:
+def _moved(start: int | str, count: int) -> int | str:
+    """Add to a start that may be a symbol."""
+    if isinstance(start, int):
+        return start + count
+    return f"{start} {'+' if count > 0 else '-'} {abs(count)}" if count else start
+
+
+def _affine(start: int | str, step: int, axis: str) -> str:
     scaled = axis if abs(step) == 1 else f"{abs(step)}*{axis}"
     if step < 0:
         return f"{start} - {scaled}"
@@ -189,33 +200,84 @@ def _nested(values: list[int], shape: list[int]) -> str:
 
 def _reduction(source: _Element, shape: Shape, done: Reduced, picked: Stage | None, names: Sequence[str]) -> str | None:
     """Write a reduction that ends the chain; ``picked`` is the member that was picked from a pair."""
-    if done.flat and done.step.kind.startswith("arg") and any(isinstance(size, str) for size in shape[1:]):
-        return None
+    if done.form != "over":
+        place, values, indices = _along(source, shape, done, names)
+    else:
+        place, values, indices = _over(source, shape, done, names)
+    if not done.pair:
+        return f"result{place} = {indices if done.form == 'place' else values}"
+    if picked is not None:
+        return f"result{place} = {values if picked.done == 'values' else indices}"
+    return f"values{place} = {values}; indices{place} = {indices}"
+
+
+def _over(source: _Element, shape: Shape, done: Reduced, names: Sequence[str]) -> tuple[str, str, str]:
+    """Write what is left of axes that are gone: coordinates, values and positions."""
     letters = _letters(len(shape), names)
     element = source.written(letters)
     over = [letters[axis] for axis in done.dims]
     kept = ["0" if axis in done.dims else letter for axis, letter in enumerate(letters)]
     if not done.keepdim:
         kept = [letter for letter in letters if letter not in over]
-    place = f"[{', '.join(kept)}]" if kept else ""
     name = done.step.kind
-    if not done.pair:
-        return f"result{place} = {_words(name, element, over, shape if done.flat else ())}"
-    values = _words(name, element, over, ())
-    indices = _words(f"arg{name}", element, over, ())
-    if picked is not None:
-        return f"result{place} = {values if picked.done == 'values' else indices}"
-    return f"values{place} = {values}; indices{place} = {indices}"
-
-
-def _words(name: str, element: str, over: Sequence[str], flattened: Shape) -> str:
-    words = FUNCTIONS[name].words
+    words = done.words or FUNCTIONS[name].words
     if name.startswith("arg"):
-        position = _flat_position(over, flattened) if flattened else "".join(over)
-        return f"the {position} where {element} is {words}" if over else "0"
+        return _place(kept), _located(over, element, words, shape if done.flat else ()), ""
+    values = f"{words} over {', '.join(over)} of {element}"
+    if not over and name in ("any", "all"):
+        values = f"{element} != 0"
+    elif not over and name not in ("std", "var", "norm"):
+        values = element
+    elif not over:
+        values = f"{words} of {element}"
+    return _place(kept), values, _located(over, element, FUNCTIONS[name].place or words, ())
+
+
+def _along(source: _Element, shape: Shape, done: Reduced, names: Sequence[str]) -> tuple[str, str, str]:
+    """Write what stands along an axis that stays: coordinates, values and positions.
+
+    The result's axes have their letters, and the one that is walked has another: ``sum over l <= j of x[i, l, k]``.
+    """
+    letters = _letters(len(shape) + 1, names)
+    extra = letters.pop()
+    walked = list(letters)
+    if done.flat:
+        place, kept, over = extra, [extra], letters
+    else:
+        place, kept = letters[done.dims[0]] if done.dims else "", letters
+        over = [extra] if done.dims else []
+        for axis in done.dims:
+            walked[axis] = extra
+    element = source.written(walked)
+    own = source.written(letters)
+    position = _flat_position(over, shape) if done.flat else "".join(over)
+    words = done.words or FUNCTIONS[done.step.kind].words
+    if done.form == "rank":
+        words = f"({place} + 1)-th {words}" if over else words
+    match done.form:
+        case "running":
+            values = f"sum over {position} <= {place} of {element}"
+        case "softmax":
+            values = f"exp({own}) / sum over {extra} of exp({element})"
+        case "log_softmax":
+            values = f"{own} - logsumexp over {extra} of {element}"
+        case _:
+            words = f"({place} + 1)-th {words}" if done.form == "place" else words
+            values = f"{words} over {', '.join(over)} of {element}"
     if not over:
-        return f"{element} != 0" if name in ("any", "all") else element
-    return f"{words} over {', '.join(over)} of {element}"
+        # Not 1 and 0: of nan it is nan.
+        alone = {"softmax": f"exp({element}) / exp({element})", "log_softmax": f"{element} - {element}"}
+        values = alone.get(done.form, element)
+    return _place(kept), values, _located(over, element, words, shape if done.flat else ())
+
+
+def _place(letters: Sequence[str]) -> str:
+    return f"[{', '.join(letters)}]" if letters else ""
+
+
+def _located(over: Sequence[str], element: str, words: str, flattened: Shape) -> str:
+    position = _flat_position(over, flattened) if flattened else "".join(over)
+    return f"the {position} where {element} is {words}" if over else "0"
 
 
 def _flat_position(letters: Sequence[str], shape: Shape) -> str:
@@ -224,7 +286,9 @@ def _flat_position(letters: Sequence[str], shape: Shape) -> str:
     Examples:
         >>> _flat_position(["i", "j", "k"], (2, 3, 4))
         '12*i + 4*j + k'
+        >>> _flat_position(["i", "j", "k"], (2, "H", 4))
+        '4*H*i + 4*j + k'
     """
-    strides = [prod(size for size in shape[axis + 1 :] if isinstance(size, int)) for axis in range(len(shape))]
-    terms = [letter if stride == 1 else f"{stride}*{letter}" for letter, stride in zip(letters, strides, strict=True)]
+    strides = [times(shape[axis + 1 :]) for axis in range(len(shape))]
+    terms = [letter if stride == "1" else f"{stride}*{letter}" for letter, stride in zip(letters, strides, strict=True)]
     return " + ".join(terms)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from segcli.shapes.symbols import at_least, slice_symbol
 from segcli.shapes.values import Item, Shape, Size, SliceBounds, Span, Tensor
 
 
@@ -17,11 +18,11 @@ class Fixed:
 class Along:
     """A source axis that the result's axis ``axis`` walks: position = start + step x index.
 
-    ``start`` is None where it depends on a size that is not known.
+    ``start`` is a symbol, or None, where it depends on a size that is not known.
     """
 
     axis: int
-    start: int | None
+    start: int | str | None
     step: int
     whole: bool
 
@@ -123,24 +124,20 @@ class Ledger:
     notes: list[str] = field(default_factory=list)
 
 
-def slice_size(bounds: SliceBounds, size: Size) -> tuple[Size, int | None, bool]:
+def slice_size(bounds: SliceBounds, size: Size) -> tuple[Size, int | str | None, bool]:
     """Return how many positions a slice gives, where it starts (None if not known), and whether it is the whole axis.
 
     Examples:
         >>> slice_size(SliceBounds(1, None, 2), 8)
         (4, 1, False)
         >>> slice_size(SliceBounds(1), "nonzero(m)")
-        ('len(range(nonzero(m))[1:])', 1, False)
+        ('max(nonzero(m) - 1, 0)', 1, False)
     """
     step = 1 if bounds.step is None else bounds.step
     if isinstance(size, int):
         positions = range(size)[slice(bounds.start, bounds.stop, step)]
         return len(positions), positions.start, len(positions) == size and step == 1
-    if bounds.start in (None, 0) and bounds.stop is None and step == 1:
-        return size, 0, True
-    forward_start = bounds.start or 0
-    start = forward_start if step > 0 and forward_start >= 0 else None
-    return f"len(range({size})[{bounds}])", start, False
+    return slice_symbol(bounds, size)
 
 
 def broadcast_sizes(shapes: Sequence[Shape], needs: list[str]) -> Shape | None:
@@ -172,7 +169,37 @@ def find_out_of_range(operand: Operand, size: Size) -> int | None:
     return next((int(value) for value in operand.tensor.values if not -size <= value < size), None)
 
 
-def axes_text(axes: Sequence[int]) -> str:
+def position_needs(operand: Operand, size: Size, broadcast: Shape, *, looked_at: bool = True) -> list[str]:
+    """Say how many positions an axis must have for an advanced index, where their number is not known.
+
+    Args:
+        operand: The advanced index.
+        size: The axis' size.
+        broadcast: The shape of all advanced indices: with none of them, no position is looked up.
+        looked_at: Whether the library looks at the positions, and not only at whether there are any.
+    """
+    if isinstance(size, int) or operand.kind != "positions":
+        return []
+    values = operand.tensor.values if looked_at else None
+    count = max((_reached(int(value)) for value in values or ()), default=1)
+    return [] if count == 1 and size in broadcast else [at_least(size, count)]
+
+
+def position_need(size: Size, position: int | None) -> list[str]:
+    """Say how many positions an axis must have for an integer, where their number is not known.
+
+    Examples:
+        >>> position_need("N", 3), position_need("N", -3), position_need("N", None), position_need(8, 3)
+        (['N >= 4'], ['N >= 3'], ['N >= 1'], [])
+    """
+    return [] if isinstance(size, int) else [at_least(size, 1 if position is None else _reached(position))]
+
+
+def _reached(position: int) -> int:
+    return position + 1 if position >= 0 else -position
+
+
+def axes_text(axes: Sequence[int | str]) -> str:
     """Name axes in words.
 
     Examples:

@@ -13,6 +13,7 @@ from segcli.shapes.indexing import (
     Operand,
     Step,
     axes_text,
+    position_need,
     slice_size,
     tokens_text,
 )
@@ -25,7 +26,7 @@ class Dim:
 
     size: Size
     axis: int | None = None
-    start: int | None = 0
+    start: int | str | None = 0
     step: int = 1
     whole: bool = True
 
@@ -68,7 +69,7 @@ class Plan:
                 self.fixed[axis] = position + size if position < 0 else position
             else:
                 self.fixed[axis] = position
-                self.ledger.needs.append(f"{size} >= {position + 1 if position >= 0 else -position}")
+            self.ledger.needs.extend(position_need(size, position))
         what = "the position it holds" if position is None else f"position {position}"
         self.draft(item, "integer" if isinstance(item.value, int) else "0-d tensor", _axes(dims), f"selects {what}")
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from segcli.errors import SegcliError
 from segcli.shapes.nodes import Attribute, Call, Name, Node, Sequence, Slice, Subscript
 from segcli.shapes.scan import refusal
 from segcli.shapes.spec import parse_spec
-from segcli.shapes.values import Span, Value
+from segcli.shapes.values import Span, Tensor, Value
+
+# The same few SPECs come again and again in a batch; long ones seldom do, and take up room.
+_MAX_REMEMBERED = 2048
+_MAX_REMEMBERED_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +93,31 @@ def bind(expr: str, node: Node, specs: Mapping[str, str]) -> dict[str, Value]:
             message = f"{name} is bound, but {expr if len(expr) <= 40 else 'the expression'} has no such name"  # noqa: PLR2004 - a line
             raise SegcliError(message, hint=f"its names: {', '.join(sorted(names)) or 'none'}")
     only_index = {name: all(use.index for use in uses if use.name == name) for name in specs}
-    return {name: parse_spec(name, spec, "int64" if only_index[name] else "float32") for name, spec in specs.items()}
+    values = {name: _read_spec(name, spec, "int64" if only_index[name] else "float32") for name, spec in specs.items()}
+    for name, value in values.items():
+        for size in value.shape if isinstance(value, Tensor) else ():
+            if size in specs:
+                message = f"{size} is a size of {name}, and bound to {specs[str(size)]} too"
+                raise SegcliError(message, hint="give one of them another name")
+    return values
+
+
+def _read_spec(name: str, spec: str, default_dtype: str) -> Value:
+    # What a file holds may change between two lines of a batch.
+    if "@" in spec or len(spec) > _MAX_REMEMBERED_CHARACTERS:
+        return parse_spec(name, spec, default_dtype)
+    return _remembered(name, spec, default_dtype)
+
+
+_remembered = lru_cache(_MAX_REMEMBERED)(parse_spec)
+
+
+def size_names(bindings: Mapping[str, Value]) -> tuple[str, ...]:
+    """Return the names that stand for sizes.
+
+    Examples:
+        >>> size_names({"x": Tensor(("N", 3), "float32", "x"), "i": 3})
+        ('N',)
+    """
+    tensors = [value for value in bindings.values() if isinstance(value, Tensor)]
+    return tuple(dict.fromkeys(size for tensor in tensors for size in tensor.shape if isinstance(size, str)))

@@ -4,9 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from segcli.shapes.indexing import Indexing, Ledger, Operand, broadcast_sizes, find_out_of_range
+from segcli.shapes.indexing import (
+    Indexing,
+    Ledger,
+    Operand,
+    broadcast_sizes,
+    find_out_of_range,
+    position_need,
+    position_needs,
+)
 from segcli.shapes.layout import Dim, Plan, explain_landing, lay_out
 from segcli.shapes.numpy_sequence import INVALID, array_from_list
+from segcli.shapes.symbols import equal, most
 from segcli.shapes.values import (
     NUMPY_INTEGER,
     Item,
@@ -159,7 +168,7 @@ def _check_mask(item: Item, size: int | str, expected: int | str, axis: int, pla
     if size in (expected, 0):
         return
     if isinstance(size, str) or isinstance(expected, str):
-        plan.ledger.needs.append(f"{expected} == {size}")
+        plan.ledger.needs.append(equal(expected, size))
         return
     words = (
         f"boolean index did not match indexed array along axis {axis}; size of axis is {expected} but size of "
@@ -210,7 +219,8 @@ def _position(token: _Token) -> int | None:
 
 def _check_position(token: _Token, size: int | str, axis: int) -> None:
     position = _position(token)
-    if isinstance(size, int) and (size == 0 or (position is not None and not -size <= position < size)):
+    limit = most(size)
+    if limit is not None and (limit == 0 or (position is not None and not -limit <= position < limit)):
         words = f"index {position or 0} is out of bounds for axis {axis} with size {size}"
         raise RaisedError(token.item.span, "IndexError", words, axis)
 
@@ -229,6 +239,7 @@ def _gather(walk: _Walk, token: _Token) -> None:
     if token.kind == "integer":
         # Checked at once, and even where the result has no elements.
         _check_position(token, walk.plan.source[walk.axis], walk.axis)
+        walk.plan.ledger.needs.extend(position_need(walk.plan.source[walk.axis], _position(token)))
         walk.plan.ledger.rules.add("integer-is-advanced")
     walk.gathered.append(operand)
     walk.plan.note_operand(operand)
@@ -281,6 +292,8 @@ def _check_positions(walk: _Walk, operands: Sequence[Operand]) -> None:
     for operand in operands:
         for axis in operand.takes:
             size = walk.plan.source[axis]
+            if operand.tensor.shape:
+                walk.plan.ledger.needs.extend(position_needs(operand, size, operand.shape))
             position = find_out_of_range(operand, size)
             if position is None and size == 0:
                 position = 0

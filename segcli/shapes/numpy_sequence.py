@@ -1,5 +1,6 @@
 """How NumPy reads lists in an index: as ``numpy.asarray`` does."""
 
+from segcli.shapes.symbols import refuse_unequal
 from segcli.shapes.values import NUMPY_INTEGER, Item, Listed, RaisedError, Shape, Size, Tensor, Value, format_sizes
 
 INVALID = (
@@ -38,6 +39,7 @@ def _discover(value: Value) -> tuple[Shape, bool]:
     inner = [_discover(item.value) for item in value.items]
     common: list[Size] = []
     for sizes in zip(*(shape for shape, _ in inner), strict=False):
+        refuse_unequal(sizes, "a list")
         if len(set(sizes)) > 1:
             break
         common.append(sizes[0])

@@ -10,6 +10,7 @@ The grammar is the part of Python's that indexes and calls::
 """
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from segcli.shapes.nodes import Argument, Attribute, Call, Constant, Name, Node, Sequence, Slice, Subscript
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 MAX_DEPTH = 40
 # NumPy has no array of more dimensions.
 MAX_ITEMS = 64
+# Trees never change, so that expressions that come again share one; long ones seldom come again, and take up room.
+_MAX_REMEMBERED = 2048
+_MAX_REMEMBERED_CHARACTERS = 200
 
 _WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None}
 
@@ -37,10 +41,17 @@ def parse(text: str) -> Node:
         >>> type(node).__name__, node.span
         ('Call', (0, 15))
     """
+    return _remembered(text) if len(text) <= _MAX_REMEMBERED_CHARACTERS else _parsed(text)
+
+
+def _parsed(text: str) -> Node:
     parser = _Parser(text)
     node = parser.expression()
     parser.expect_end()
     return node
+
+
+_remembered = lru_cache(_MAX_REMEMBERED)(_parsed)
 
 
 class _Parser:
@@ -50,19 +61,22 @@ class _Parser:
         self._text = text
         self._tokens = scan(text)
         self._place = 0
+        self._next = self._tokens[0]
         self._depth = 0
 
-    @property
-    def _next(self) -> Token:
-        return self._tokens[self._place]
+    def _go(self, count: int) -> None:
+        self._place += count
+        # Behind the end there is nothing: what comes next is the end still.
+        self._next = self._tokens[min(self._place, len(self._tokens) - 1)]
 
     def _take(self) -> Token:
         token = self._next
-        self._place += 1
+        self._go(1)
         return token
 
     def _at(self, mark: str) -> bool:
-        return self._next.kind == "mark" and self._next.text == mark
+        token = self._next
+        return token.text == mark and token.kind == "mark"
 
     def _expect(self, mark: str, opening: Token) -> Token:
         if not self._at(mark):
@@ -134,7 +148,7 @@ class _Parser:
                 return Constant(-read_number(number, self._text), (token.span[0], number.span[1]))
             if token.text in ("(", "["):
                 return self._bracketed(token)
-        self._place -= 1
+        self._go(-1)
         raise self._unexpected(expected="expected a name, a number or a bracket")
 
     def _bracketed(self, opening: Token) -> Node:
@@ -210,7 +224,7 @@ class _Parser:
     def _argument(self, before: list[Argument]) -> Argument:
         token = self._next
         if token.kind == "name" and self._tokens[self._place + 1].text == "=":
-            self._place += 2
+            self._go(2)
             node = self.expression()
             span: Span = (token.span[0], node.span[1])
             if any(argument.keyword == token.text for argument in before):

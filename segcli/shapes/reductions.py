@@ -1,103 +1,139 @@
-"""Reductions: which there are, how a call of one is read, and what both libraries say of the result."""
+"""Reductions and functions along an axis: which there are, and what both libraries say of the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segcli.errors import SegcliError
 from segcli.shapes.indexing import Step, axes_text
-from segcli.shapes.values import Item, Listed, Shape, Span, Tensor, Value, type_name
+from segcli.shapes.request import Request
+from segcli.shapes.signatures import Signatures, signatures
+from segcli.shapes.symbols import at_least
+from segcli.shapes.values import Listed, Shape, Value
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A reduction, as PyTorch has it.
+    """A function, as PyTorch has it.
 
     Attributes:
-        many: Whether ``dim`` may be several dimensions.
-        keepdim_alone: Whether ``keepdim`` may be given without ``dim``.
+        signatures: How PyTorch reads its arguments.
+        words: How a formula writes what it gives.
+        takes: Its parameters, as ``read_request`` wants them.
         nothing: Whether an empty tuple of dimensions reduces nothing (else it reduces all).
-        needs_elements: Whether there is no result over no elements.
-        words: How a formula writes it.
+        needs: What has no result over no elements: ``all`` for all of them and along a dim, ``dim`` for the latter.
+        place: How a formula writes which position it gives, where it gives values and indices.
+        lacking: What to write in NumPy, where NumPy has no such function.
     """
 
-    many: bool
-    keepdim_alone: bool
-    nothing: bool
-    needs_elements: bool
+    signatures: Signatures
     words: str
+    takes: str = "dim keepdim"
+    nothing: bool = False
+    needs: str = ""
+    place: str = ""
+    lacking: str = ""
 
+
+_ONE = signatures("int? dim=, bool keepdim=")
+_ONE_OF_PAIR = signatures("", "Tensor other", "int dim, bool keepdim=")
+_MANY = signatures("ints? dim=, bool keepdim=")
+_ACCUMULATED = signatures("*, dtype? dtype=", "ints? dim, bool keepdim=, *, dtype? dtype=", out=(False, True))
+_LOGICAL = signatures("", "ints? dim=, bool keepdim=", "int dim, bool keepdim=")
+_SPREAD = signatures(
+    "ints? dim, bool unbiased=, bool keepdim=",
+    "ints? dim=, *, number? correction=, bool keepdim=",
+    "bool unbiased=",
+    out=(True, True, False),
+)
+_SORT = "int dim=, bool descending="
+_SOFTMAX = signatures("int dim, dtype? dtype=", out=(False,))
 
 FUNCTIONS = {
-    "argmax": Function(many=False, keepdim_alone=True, nothing=False, needs_elements=True, words="largest"),
-    "argmin": Function(many=False, keepdim_alone=True, nothing=False, needs_elements=True, words="smallest"),
-    "max": Function(many=False, keepdim_alone=False, nothing=False, needs_elements=True, words="max"),
-    "min": Function(many=False, keepdim_alone=False, nothing=False, needs_elements=True, words="min"),
-    "sum": Function(many=True, keepdim_alone=False, nothing=False, needs_elements=False, words="sum"),
-    "mean": Function(many=True, keepdim_alone=False, nothing=False, needs_elements=False, words="mean"),
-    "amax": Function(many=True, keepdim_alone=True, nothing=False, needs_elements=True, words="max"),
-    "amin": Function(many=True, keepdim_alone=True, nothing=False, needs_elements=True, words="min"),
-    "any": Function(many=True, keepdim_alone=True, nothing=True, needs_elements=False, words="any"),
-    "all": Function(many=True, keepdim_alone=True, nothing=True, needs_elements=False, words="all"),
+    "argmax": Function(_ONE, needs="all", words="largest"),
+    "argmin": Function(_ONE, needs="all", words="smallest"),
+    "max": Function(_ONE_OF_PAIR, needs="all", words="max", place="largest"),
+    "min": Function(_ONE_OF_PAIR, needs="all", words="min", place="smallest"),
+    "sum": Function(_ACCUMULATED, words="sum"),
+    "mean": Function(
+        signatures("*, dtype? dtype=", "ints? dim, bool keepdim=, *, dtype? dtype=", out=(True, True)), words="mean"
+    ),
+    "amax": Function(_MANY, needs="all", words="max"),
+    "amin": Function(_MANY, needs="all", words="min"),
+    "any": Function(_LOGICAL, nothing=True, words="any"),
+    "all": Function(_LOGICAL, nothing=True, words="all"),
+    "std": Function(_SPREAD, words="std", takes="dim unbiased keepdim * correction"),
+    "var": Function(_SPREAD, words="variance", takes="dim unbiased keepdim * correction"),
+    "prod": Function(
+        signatures("*, dtype? dtype=", "int dim, bool keepdim=, *, dtype? dtype=", out=(False, True)), words="product"
+    ),
+    "median": Function(
+        signatures("", "int dim, bool keepdim=", out=(False, True)),
+        needs="dim",
+        words="lower median",
+        place="the lower median",
+    ),
+    "norm": Function(
+        signatures("number ord, ints? dim, bool keepdim, *, dtype? dtype=", out=(True,)),
+        takes="p dim keepdim",
+        words="norm",
+        lacking="write np.linalg.vector_norm(x, ord=p, axis=axis)",
+    ),
+    "logsumexp": Function(
+        signatures("ints dim, bool keepdim="),
+        words="logsumexp",
+        lacking="write scipy.special.logsumexp(x, axis), or np.log(np.exp(x).sum(axis)) where nothing overflows",
+    ),
+    "kthvalue": Function(
+        signatures("int k, int dim=, bool keepdim="),
+        takes="k dim keepdim",
+        needs="dim",
+        words="smallest",
+        lacking="write np.partition(x, k - 1, axis).take(k - 1, axis)",
+    ),
+    "topk": Function(
+        signatures("int k, int dim=, bool largest=, bool sorted="),
+        takes="k dim largest sorted",
+        words="largest",
+        lacking="write np.sort(x, axis), or np.partition where the order is free, and take the last k",
+    ),
+    "sort": Function(
+        signatures("*, bool? stable, int dim=, bool descending=", _SORT),
+        takes="dim descending * stable",
+        words="smallest",
+    ),
+    "argsort": Function(
+        signatures("*, bool stable, int dim=, bool descending=", _SORT, out=(True, False)),
+        takes="dim descending * stable",
+        words="smallest",
+    ),
+    "cumsum": Function(signatures("int dim, *, dtype? dtype="), takes="dim", words="sum"),
+    "softmax": Function(_SOFTMAX, takes="dim", words="exp", lacking="write scipy.special.softmax(x, axis)"),
+    "log_softmax": Function(
+        _SOFTMAX, takes="dim", words="logsumexp", lacking="write scipy.special.log_softmax(x, axis)"
+    ),
 }
 
-_KEYWORDS = {"dim": "dim", "axis": "dim", "keepdim": "keepdim", "keepdims": "keepdim"}
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """An argument as it was given: ``position`` from 1, or 0 for a keyword."""
-
-    item: Item
-    position: int
-
-    @property
-    def value(self) -> Value:
-        """What was given."""
-        return self.item.value
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A call of a reduction.
-
-    Attributes:
-        name: The function.
-        span: Where the call stands.
-        text: The call as written.
-        types: The types of its arguments as PyTorch's messages list them.
-        dim: The argument ``dim``, None where it is not given.
-        keepdim: The argument ``keepdim``, None where it is not given.
-        of_torch: Whether it is ``torch.f(x, ...)``.
-    """
-
-    name: str
-    span: Span
-    text: str
-    types: str
-    dim: Given | None
-    keepdim: Given | None
-    of_torch: bool
-
-    @property
-    def function(self) -> Function:
-        """What there is to know about the function."""
-        return FUNCTIONS[self.name]
+LACKING = {name: function.lacking for name, function in FUNCTIONS.items() if function.lacking}
 
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """What a reduction gives.
+    """What a function gives.
 
     Attributes:
         shape: The result's shape.
-        dtype: The result's dtype.
-        dims: Which axes are reduced, in order.
-        keepdim: Whether they stay, of size 1.
+        dtype: The result's dtype; of several results, the first one's.
+        dims: Which axes are reduced, or walked along, in order.
+        keepdim: Whether reduced axes stay, of size 1.
         flat: Whether the positions of ``argmax`` count the flattened source.
         pair: Whether there are two results, values and indices.
         step: The trace.
         needs: What must hold of sizes that are not known.
         rules: Names of the rules at work that the two libraries do not share.
+        notes: What else a reader should know.
+        form: How its formula is written: ``over`` the dims that are gone, or along one that stays, as ``rank``,
+            ``place`` (the position of a rank), ``running``, ``softmax`` or ``log_softmax``.
+        words: How its formula writes what it gives; empty for the function's own words.
+        scalar: Whether NumPy makes a scalar of a 0-d result.
     """
 
     shape: Shape
@@ -109,43 +145,10 @@ class Reduced:
     step: Step
     needs: tuple[str, ...] = ()
     rules: frozenset[str] = frozenset()
-
-
-def read_request(name: str, arguments: Sequence[tuple[str, Item]], span: Span, text: str, *, of_torch: bool) -> Request:
-    """Sort the arguments of a reduction.
-
-    Args:
-        name: The function.
-        arguments: Keyword (empty for a positional one) and value, in order, the tensor left out.
-        span: Where the call stands.
-        text: The call as written.
-        of_torch: Whether it is ``torch.f(x, ...)``, where positions count from the tensor.
-
-    Raises:
-        SegcliError: For arguments beyond ``dim`` and ``keepdim``.
-    """
-    given: dict[str, Given] = {}
-    for place, (keyword, item) in enumerate(arguments):
-        target = _KEYWORDS.get(keyword) if keyword else ("dim", "keepdim", None)[min(place, 2)]
-        if target is None or target in given or isinstance(item.value, Tensor):
-            message = f"{name}({_argument_text(keyword, item)}) is not supported, only dim and keepdim, each once"
-            raise SegcliError(message, hint=f"write x.{name}(dim=1, keepdim=True)")
-        given[target] = Given(item, 0 if keyword else place + 1 + of_torch)
-    types = _types(arguments, of_torch=of_torch)
-    return Request(name, span, text, types, given.get("dim"), given.get("keepdim"), of_torch)
-
-
-def _argument_text(keyword: str, item: Item) -> str:
-    return f"{keyword}={item.text}" if keyword else item.text
-
-
-def _types(arguments: Sequence[tuple[str, Item]], *, of_torch: bool) -> str:
-    """List types as PyTorch's argument parser does, trailing comma included."""
-    shown = ["Tensor"] if of_torch else []
-    shown += [type_name(item.value) for keyword, item in arguments if not keyword]
-    shown += [f"{keyword}={type_name(item.value)}" for keyword, item in reversed(arguments) if keyword]
-    only_keywords = not of_torch and all(keyword for keyword, _ in arguments)
-    return "(" + ", ".join(shown) + (", " if only_keywords and shown else "") + ")"
+    notes: tuple[str, ...] = ()
+    form: str = "over"
+    words: str = ""
+    scalar: bool = True
 
 
 def reduced_shape(shape: Shape, dims: Sequence[int], *, keepdim: bool) -> Shape:
@@ -161,11 +164,9 @@ def reduced_shape(shape: Shape, dims: Sequence[int], *, keepdim: bool) -> Shape:
     return tuple(size for axis, size in enumerate(shape) if axis not in gone)
 
 
-def element_needs(request: Request, shape: Shape, dims: Sequence[int]) -> tuple[str, ...]:
+def element_needs(shape: Shape, dims: Sequence[int]) -> tuple[str, ...]:
     """Say which sizes that are not known must not be 0."""
-    if not request.function.needs_elements:
-        return ()
-    return tuple(f"{shape[axis]} >= 1" for axis in dims if axis < len(shape) and isinstance(shape[axis], str))
+    return tuple(at_least(size, 1) for size in (shape[axis] for axis in dims) if isinstance(size, str))
 
 
 def reduction_step(request: Request, dims: tuple[int, ...], *, keepdim: bool, stage: int) -> Step:
@@ -181,6 +182,7 @@ def dim_items(value: Value) -> list[Value] | None:
     return [item.value for item in value.items] if isinstance(value, Listed) else None
 
 
-def nearest_functions() -> str:
-    """List the reductions there are."""
-    return ", ".join(sorted(FUNCTIONS))
+def spread_words(name: str, correction: Value) -> str:
+    """Write the standard deviation or the variance, with what its divisor is short of the number of elements."""
+    shown = int(correction) if isinstance(correction, bool) else correction
+    return f"{FUNCTIONS[name].words} with correction {shown}"

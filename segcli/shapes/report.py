@@ -1,28 +1,29 @@
 """Explanations as tables."""
 
 from collections.abc import Sequence
-from textwrap import wrap
 
+from segcli.shapes.confirm import Confirmation, Found
 from segcli.shapes.examples import Examples
+from segcli.shapes.flows import Flows, follow, styled_expression, styled_formula, styled_shape
 from segcli.shapes.indexing import axes_text
+from segcli.shapes.labels import labelled
 from segcli.shapes.result import Answer, Broadcast, Explanation, Failure, TraceStep
 from segcli.shapes.scan import pointed
-from segcli.shapes.values import format_sizes
-from segcli.table import Cell, Column, Table
+from segcli.shapes.values import Labels, Shape, format_sizes
+from segcli.table import Cell, Column, Style, Styled, Table
 
 _NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 _STEP_COLUMNS = (Column("token"), Column("kind"), Column("takes"), Column("gives"), Column("what it does"))
 _ANSWER_COLUMNS = (Column("library"), Column("shape"), Column("dtype"), Column("storage"))
-# Prose is wrapped here: a terminal would break it within words.
-_WIDTH = 98
 _EXAMPLE_COLUMNS = (Column("expression"), Column("with"), Column("PyTorch"), Column("NumPy"))
 
 
 def tables(result: Explanation) -> list[Table]:
     """Return an explanation: what and why, how advanced indices broadcast, and both libraries side by side."""
-    made = [_steps(result)]
+    flows = follow(result)
+    made = [_steps(result, flows)]
     if result.formula is not None:
-        made.append(_formula(result, result.formula))
+        made.append(_formula(result, result.formula, flows))
     made += [_broadcast(broadcast) for broadcast in result.broadcasts if len(broadcast.rows) > 1]
     return [*made, _libraries(result)]
 
@@ -38,40 +39,71 @@ def example_tables(result: Examples) -> list[Table]:
     return [*tables(first), Table("more, by PyTorch and by NumPy", _EXAMPLE_COLUMNS, rows, notes)]
 
 
-def _steps(result: Explanation) -> Table:
+def confirmation_table(result: Explanation, confirmation: Confirmation) -> Table:
+    """Return what the installed PyTorch did beside what was explained."""
+    # Not what follows a plus sign: how it was built says nothing about shapes.
+    torch = f"torch {confirmation.version.partition('+')[0]}"
+    verdict = {True: "agrees", False: "DISAGREES", None: "was not asked"}[confirmation.agrees]
+    notes = [confirmation.why] if confirmation.why else []
+    if confirmation.assumed:
+        taken = ", ".join(f"{symbol} = {number}" for symbol, number in confirmation.assumed.items())
+        notes.append(f"with {taken}")
+    if confirmation.device == "meta" and confirmation.found is not None:
+        notes.append("on the meta device, without values: the tensors are too large to make")
+    rows = [("segcli", *_answer_row("", result.torch)[1:])]
+    if confirmation.found is not None:
+        rows.append(_found_row(torch, confirmation.found))
+    return Table(f"{torch} {verdict}", _ANSWER_COLUMNS, rows, notes)
+
+
+def _found_row(name: str, found: Found) -> tuple[Cell, ...]:
+    if found.error is not None:
+        return name, found.error[0], None, None
+    return _answer_row(name, Answer(found.shape, found.dtype, found.view, found.members, None))
+
+
+def _steps(result: Explanation, flows: Flows) -> Table:
     lead = _NAMES[result.lead]
     notes = [] if result.answer.error is None else _failure_lines(result, result.answer.error)
     if result.formula is None:
         notes += _reasons(result)
-    title = f"{result.expr}  ->  {_outcome(result.answer)}"
+    title = [*styled_expression(result, flows), ("  ->  ", ""), *_outcome(result.answer, flows)]
     if result.lead == "numpy":
-        title += f"  ({lead})"
-    rows = [_step_row(step, several=result.steps[-1].stage > 0) for step in result.steps]
-    return Table(title, _STEP_COLUMNS if rows else (), rows, notes)
+        title.append((f"  ({lead})", ""))
+    rows = [_step_row(step, flows, several=result.steps[-1].stage > 0) for step in result.steps]
+    return Table(Styled(title), _STEP_COLUMNS if rows else (), rows, notes)
 
 
-def _formula(result: Explanation, formula: str) -> Table:
-    first, *others = formula.split("; ")
+def _formula(result: Explanation, formula: str, flows: Flows) -> Table:
+    first, *others = (styled_formula(part, result, flows) for part in formula.split("; "))
     return Table(first, notes=[*others, *_reasons(result)])
 
 
 def _reasons(result: Explanation) -> list[str]:
     lines = [broadcast.why for broadcast in result.broadcasts]
-    lines += [f"needs {need}" for need in result.needs]
-    lines += [f"note: {note}" for note in result.notes]
-    return [part for line in lines for part in _wrapped(line)]
+    lines += [f"needs {', '.join(result.needs)}"] if result.needs else []
+    return lines + [f"note: {note}" for note in result.notes]
 
 
-def _wrapped(line: str) -> list[str]:
-    return wrap(line, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-
-
-def _outcome(answer: Answer) -> str:
+def _outcome(answer: Answer, flows: Flows) -> list[tuple[str, Style]]:
     if answer.error is not None:
-        return answer.error.type
-    if answer.members:
-        return ", ".join(f"{member.name} {format_sizes(member.shape)} {member.dtype}" for member in answer.members)
-    return f"{_shape(answer)}  {answer.dtype}, {_storage(answer)}"
+        return [(answer.error.type, "")]
+    parts: list[tuple[str, Style]] = []
+    for member in answer.members:
+        parts += [
+            (f"{', ' if parts else ''}{member.name} ", ""),
+            *_styled_sizes(labelled(member.shape, answer.labels), flows),
+        ]
+        parts.append((f" {member.dtype}", ""))
+    return parts or [
+        *_styled_sizes(labelled(answer.shape or (), answer.labels), flows),
+        (f"  {answer.dtype}, {_storage(answer)}", ""),
+    ]
+
+
+def _styled_sizes(shape: Shape, flows: Flows) -> list[tuple[str, Style]]:
+    styles = [flows.result(axis) for axis in range(len(shape))]
+    return [("(", ""), *styled_shape(shape, styles), (",)" if len(shape) == 1 else ")", "")]
 
 
 def _failure_lines(result: Explanation, error: Failure) -> list[str]:
@@ -81,17 +113,31 @@ def _failure_lines(result: Explanation, error: Failure) -> list[str]:
     return lines
 
 
-def _step_row(step: TraceStep, *, several: bool) -> tuple[Cell, ...]:
-    token = step.token or "(rest)"
-    if several:
-        token = f"{step.stage + 1}  {token}"
-    takes = f"{axes_text(step.takes)}: {_sizes(step.takes_sizes)}" if step.takes else "-"
-    gives = f"{axes_text(step.gives)}: {_sizes(step.gives_sizes)}" if step.gives else "-"
-    return token, step.kind, takes, gives, step.effect
+def _step_row(step: TraceStep, flows: Flows, *, several: bool) -> tuple[Cell, ...]:
+    taken, given = flows.taken(step), flows.given(step)
+    token = Styled(((f"{step.stage + 1}  " if several else "", ""), (step.token or "(rest)", flows.token(step))))
+    return (
+        token,
+        step.kind,
+        _axes_cell(_named(step.takes, step.takes_labels), step.takes_sizes, taken),
+        _axes_cell(_named(step.gives, step.gives_labels), step.gives_sizes, given),
+        step.effect,
+    )
 
 
-def _sizes(sizes: Sequence[int | str]) -> str:
-    return ", ".join(map(str, sizes))
+def _named(axes: Sequence[int], labels: Labels) -> list[int | str]:
+    """Name axes by number, and by label where they have one."""
+    pairs = zip(axes, labels or [None] * len(axes), strict=True)
+    return [f"{axis} ({label})" if label else axis for axis, label in pairs]
+
+
+def _axes_cell(axes: Sequence[int | str], sizes: Shape, styles: Sequence[Style]) -> Cell:
+    if not axes:
+        return "-"
+    words = f"{axes_text(axes)}: "
+    if len(set(styles)) == 1:
+        return Styled(((words, styles[0]), *styled_shape(sizes, styles)))
+    return Styled(((words, ""), *styled_shape(sizes, styles)))
 
 
 def _broadcast(broadcast: Broadcast) -> Table:
@@ -120,7 +166,6 @@ def _libraries(result: Explanation) -> Table:
         notes.append(f"they differ: {result.differs}")
     if result.rewrite is not None:
         notes.append(f"the same in both: {result.rewrite}")
-    notes = [part for note in notes for part in _wrapped(note)]
     return Table("PyTorch and NumPy" if order[0] == "torch" else "NumPy and PyTorch", _ANSWER_COLUMNS, rows, notes)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from segcli.shapes.values import Shape
+from segcli.shapes.values import Labels, Shape
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,12 @@ class Answer:
     """What one library gives.
 
     Attributes:
-        shape: The result's shape, None where the library raises. Sizes that depend on data are strings.
+        shape: The result's shape, None where the library raises. Sizes that are not known are strings.
         dtype: The result's dtype, None where the library raises.
         view: Whether the result shares the source's storage, None where the library raises.
         members: The results, where there are several; ``shape`` and ``dtype`` are the first one's.
         error: What the library raises, or None.
+        labels: What the result's axes are called, an entry an axis; None where no axis has a label.
     """
 
     shape: Shape | None
@@ -50,6 +51,7 @@ class Answer:
     view: bool | None
     members: tuple[Member, ...]
     error: Failure | None
+    labels: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class TraceStep:
         takes: The axes of the operation's source that it takes, with ``takes_sizes``.
         gives: The axes of the operation's result that it gives, with ``gives_sizes``.
         effect: What it does, in words.
+        takes_labels: What the axes that it takes are called; empty where the source has no labels.
+        gives_labels: What the axes that it gives are called; empty where the result has no labels.
     """
 
     stage: int
@@ -79,6 +83,8 @@ class TraceStep:
     gives: tuple[int, ...]
     gives_sizes: Shape
     effect: str
+    takes_labels: Labels = ()
+    gives_labels: Labels = ()
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class Explanation:
         formula: What an element of the result is, or None.
         steps: The trace, a token each.
         broadcasts: How advanced indices broadcast and where they land, an entry an operation.
-        needs: What must hold of sizes that depend on data.
+        needs: What must hold of sizes that are not known, where the result has any elements.
         differs: The rule that differs between the libraries; empty where they agree.
         notes: Deprecations and the like.
         rewrite: An expression that means the same in both libraries, or None.

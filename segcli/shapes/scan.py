@@ -1,7 +1,7 @@
 """Cuts an expression into tokens."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from segcli.errors import SegcliError
 from segcli.shapes.values import Span
@@ -21,8 +21,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A piece of an expression: a ``number``, a ``name``, a ``mark``, or the ``end``."""
 
     kind: str
@@ -65,13 +64,14 @@ def scan(text: str) -> list[Token]:
         message = f"the expression has {len(text):,} characters, expected at most {MAX_CHARACTERS:,}"
         raise SegcliError(message)
     tokens: list[Token] = []
-    place = 0
-    while not tokens or tokens[-1].kind != "end":
+    place, kind = 0, None
+    while kind != "end":
         found = _TOKEN.match(text, place)
-        if found is None or found.lastgroup is None:
+        kind = found.lastgroup if found else None
+        if found is None or kind is None:
             place += len(text[place:]) - len(text[place:].lstrip())
             raise refusal(text, (place, place + 1), f"unexpected {text[place]!r} in the expression", _hint(text[place]))
-        tokens.append(Token(found.lastgroup, found[found.lastgroup], found.span(found.lastgroup)))
+        tokens.append(Token(kind, found[kind], found.span(kind)))
         place = found.end()
     return tokens
 

@@ -4,12 +4,14 @@ import re
 from collections.abc import Sequence
 from math import prod
 
-from segcli.errors import SegcliError, nearest
+from segcli.errors import SegcliError
 from segcli.shapes import nodes
+from segcli.shapes.file_spec import read_file_spec
 from segcli.shapes.nodes import Call, Constant, Name, Node
 from segcli.shapes.parse import parse
 from segcli.shapes.scan import MAX_CHARACTERS
-from segcli.shapes.values import DTYPES, ELLIPSIS, Item, Listed, Tensor, Value, check_elements
+from segcli.shapes.shape_spec import HINT, read_shape, shorten, split_dtype
+from segcli.shapes.values import ELLIPSIS, Item, Listed, Shape, Tensor, Value, check_elements
 from segcli.units import parse_size
 
 # NumPy has no array of more dimensions.
@@ -18,7 +20,6 @@ MAX_DIMENSIONS = 64
 # More elements than any list in an expression could take up.
 _MAX_VALUES = 4096
 
-_HINT = "write a shape (8,16,3), a dtype and a shape (bool:8,16), or a literal ([0,2,5], 3, True, tensor([0,2]))"
 _INTEGER_RANGES = {
     "uint8": (0, 255),
     "int8": (-128, 127),
@@ -33,7 +34,8 @@ def parse_spec(name: str, text: str, default_dtype: str = "float32") -> Value:
 
     Args:
         name: The bound name, for messages and for the tensor's own text.
-        text: A shape with or without a dtype, ``tensor(...)`` with known values, or a Python literal.
+        text: A shape with or without a dtype, of sizes that may have names and labels; a file's ``@PATH`` or
+            ``@PATH:KEY``; ``tensor(...)`` with known values; or a Python literal.
         default_dtype: The dtype of a shape without one.
 
     Returns:
@@ -52,17 +54,14 @@ def parse_spec(name: str, text: str, default_dtype: str = "float32") -> Value:
     if len(text) > MAX_CHARACTERS:
         message = f"{name}= has {len(text):,} characters, expected at most {MAX_CHARACTERS:,}"
         raise SegcliError(message)
-    head, colon, body = text.partition(":")
-    dtype = head.strip() if colon and not text.startswith(("[", "tensor")) else ""
-    if dtype and dtype not in DTYPES:
-        message = f"{name}={text} names an unknown dtype {dtype!r}"
-        raise SegcliError(message, hint=nearest(dtype, list(DTYPES)))
-    body = (body if dtype else text).strip()
+    if text.startswith("@"):
+        return read_file_spec(name, text)
+    dtype, body = split_dtype(name, text)
     if body.startswith("tensor"):
         return _known_tensor(name, text, body, dtype)
     if not dtype and (body.startswith("[") or body in ("True", "False") or re.fullmatch(r"-?[0-9]+", body)):
         return _literal(name, text, _parsed(name, body))
-    return _shaped(name, text, body, dtype or default_dtype)
+    return _shaped(name, text, body, dtype, default_dtype)
 
 
 def _parsed(name: str, body: str) -> Node:
@@ -70,46 +69,44 @@ def _parsed(name: str, body: str) -> Node:
         return parse(body)
     except SegcliError as error:
         message = f"{name}= cannot be read: {error.message}"
-        raise SegcliError(message, hint=_HINT) from error
+        raise SegcliError(message, hint=HINT) from error
 
 
-def _shaped(name: str, text: str, body: str, dtype: str) -> Tensor:
+def _shaped(name: str, text: str, body: str, dtype: str, default_dtype: str) -> Tensor:
     sizes, mark, count = body.partition("#")
     if body.startswith("@"):
-        message = f"{name}={text}: reading a shape from a file is not supported"
-        raise SegcliError(message, hint=_HINT)
-    shape = _shape(name, text, sizes.strip())
+        message = f"{name}={shorten(text)} gives a dtype to a file, which has its own"
+        raise SegcliError(message, hint=f"leave it out: {name}={shorten(body)}")
+    shape, labels = read_shape(name, text, sizes.strip(), typed=bool(dtype))
+    dtype = dtype or default_dtype
     if len(shape) > MAX_DIMENSIONS:
         message = f"{name}= has {len(shape)} dimensions, expected at most {MAX_DIMENSIONS}"
         raise SegcliError(message)
     check_elements(shape, name)
     if not mark:
-        return Tensor(shape, dtype, name)
+        return Tensor(shape, dtype, name, labels=labels)
     true_count = _true_count(name, text, count, dtype, shape)
-    elements = prod(shape)
+    elements = _elements(shape)
     # Masks that are all True or all False have no secrets.
-    uniform = dtype == "bool" and true_count in (0, elements) and elements <= _MAX_VALUES
-    return Tensor(shape, dtype, name, values=(true_count > 0,) * elements if uniform else None, true_count=true_count)
+    uniform = dtype == "bool" and elements is not None and true_count in (0, elements) and elements <= _MAX_VALUES
+    values = (true_count > 0,) * (elements or 0) if uniform else None
+    return Tensor(shape, dtype, name, values=values, true_count=true_count, labels=labels)
 
 
-def _shape(name: str, text: str, sizes: str) -> tuple[int, ...]:
-    inner = sizes.removeprefix("(").removesuffix(")").strip() if sizes.startswith("(") else sizes
-    if sizes.startswith("(") and sizes.endswith(")") and not inner:
-        return ()
-    if sizes.startswith("(") != sizes.endswith(")") or not re.fullmatch(r"[0-9]+(?:\s*[x,]\s*[0-9]+)*\s*,?", inner):
-        shown = text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - a message stays on one line
-        message = f"{name}={shown} is neither a shape nor a literal"
-        raise SegcliError(message, hint=_HINT)
-    return parse_size(inner, f"{name}=")
+def _elements(shape: Shape) -> int | None:
+    """Count elements; None where that depends on a size that is not known."""
+    known = [size for size in shape if isinstance(size, int)]
+    return prod(known) if len(known) == len(shape) or 0 in known else None
 
 
-def _true_count(name: str, text: str, count: str, dtype: str, shape: tuple[int, ...]) -> int:
+def _true_count(name: str, text: str, count: str, dtype: str, shape: Shape) -> int:
     if dtype not in ("bool", "uint8"):
         message = f"{name}={text} counts the True elements of a {dtype} tensor, expected bool"
         raise SegcliError(message, hint="write bool:8,16#37")
     (true_count,) = parse_size(count, f"{name}=, after #,")[:1] or (0,)
-    if true_count > prod(shape):
-        message = f"{name}={text} has {prod(shape):,} elements, fewer than the {true_count:,} that are to be True"
+    elements = _elements(shape)
+    if elements is not None and true_count > elements:
+        message = f"{name}={text} has {elements:,} elements, fewer than the {true_count:,} that are to be True"
         raise SegcliError(message)
     return true_count
 
@@ -149,7 +146,7 @@ def _literal(name: str, text: str, node: Node) -> Value:
             return Listed(inner, is_tuple)
         case _:
             message = f"{name}={text} is not a literal of numbers, lists, True and False"
-            raise SegcliError(message, hint=_HINT)
+            raise SegcliError(message, hint=HINT)
 
 
 def _regular_shape(name: str, text: str, value: Value) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from segcli.shapes.indexing import Indexing
 from segcli.shapes.nodes import Node
-from segcli.shapes.reductions import Reduced, Request
+from segcli.shapes.reductions import Reduced
 from segcli.shapes.values import Item, Pair, Tensor, Value
 
 
@@ -15,7 +15,6 @@ class Library:
 
     name: str
     index: Callable[[Tensor, Item, int], Indexing]
-    reduce: Callable[[Tensor, Request, int], Reduced]
 
 
 @dataclass(frozen=True, slots=True)

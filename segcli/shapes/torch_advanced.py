@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
-from segcli.shapes.indexing import Indexing, Operand, broadcast_sizes, find_out_of_range
+from segcli.shapes.indexing import Indexing, Operand, broadcast_sizes, find_out_of_range, position_needs
 from segcli.shapes.layout import Dim, explain_landing, lay_out
+from segcli.shapes.symbols import equal
 from segcli.shapes.torch_walk import MASKS, Walk, out_of_range
 from segcli.shapes.values import Item, RaisedError, Shape, Tensor, check_elements, format_sizes
 
@@ -76,7 +77,7 @@ def _check_mask(walk: Walk, item: Item, mask: Tensor, place: int) -> None:
         dim = walk.dims[place + offset]
         if isinstance(size, str) or isinstance(dim.size, str):
             if size != dim.size:
-                walk.plan.ledger.needs.append(f"{dim.size} == {size}")
+                walk.plan.ledger.needs.append(equal(dim.size, size))
         elif size != dim.size:
             sizes = format_sizes(tuple(dim.size for dim in walk.dims), opening="[", closing="]")
             shape = format_sizes(mask.shape, opening="[", closing="]")
@@ -106,7 +107,11 @@ def _check_positions(walk: Walk, taken: Sequence[tuple[Operand, list[Dim]]], bro
             if dim.size == 0:
                 words = "index is out of bounds for dimension with size 0"
                 raise RaisedError(operand.item.span, "IndexError", words, dim.axis)
-    if any(dim.size == 0 for dim in walk.dims if dim not in indexed):
+    empty = any(dim.size == 0 for dim in walk.dims if dim not in indexed)
+    for operand, dims in taken:
+        for dim in dims:
+            walk.plan.ledger.needs.extend(position_needs(operand, dim.size, broadcast, looked_at=not empty))
+    if empty:
         return
     number = 0
     for operand, dims in taken:

@@ -4,6 +4,7 @@ from typing import NoReturn
 
 from segcli.shapes.indexing import Indexing, Ledger
 from segcli.shapes.layout import Dim, Plan, lay_out
+from segcli.shapes.symbols import most
 from segcli.shapes.torch_advanced import index_advanced
 from segcli.shapes.torch_sequence import holds_floats, is_legacy_tuple, tensor_from_list
 from segcli.shapes.torch_walk import MASKS, Walk, out_of_range
@@ -142,7 +143,8 @@ def _select(walk: Walk, place: int, item: Item, position: int | None) -> None:
         raise RaisedError(item.span, "IndexError", words)
     dim = walk.dims[walk.dim]
     size = dim.size
-    if isinstance(size, int) and (size == 0 or (position is not None and not -size <= position < size)):
+    limit = most(size)
+    if limit is not None and (limit == 0 or (position is not None and not -limit <= position < limit)):
         shown = 0 if position is None else position
         words = f"index {shown} is out of bounds for dimension {place} with size {size}"
         raise RaisedError(item.span, "IndexError", words, dim.axis)

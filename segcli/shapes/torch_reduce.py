@@ -1,27 +1,33 @@
 """PyTorch's reductions (``aten/src/ATen/native/ReduceOps.cpp`` of PyTorch 2.13), errors included."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from segcli.shapes.reductions import (
-    Given,
-    Reduced,
-    Request,
-    dim_items,
-    element_needs,
-    reduced_shape,
-    reduction_step,
-)
-from segcli.shapes.values import COMPLEX, FLOATING, RaisedError, Shape, Tensor, Value, type_name
+from segcli.shapes.reductions import FUNCTIONS, Reduced, element_needs, reduced_shape, reduction_step, spread_words
+from segcli.shapes.request import Given, Request
+from segcli.shapes.signatures import choose, flag, read_dims
+from segcli.shapes.values import COMPLEX, FLOATING, REAL, RaisedError, Shape, Tensor
 
-_SCALAR_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long"}
-_COMPLEX_NAMES = {"complex64": "ComplexFloat", "complex128": "ComplexDouble"}
+SCALAR_NAMES = {
+    "bool": "Bool",
+    "uint8": "Byte",
+    "int8": "Char",
+    "int16": "Short",
+    "int32": "Int",
+    "int64": "Long",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "float32": "Float",
+    "float64": "Double",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+}
 _COMPLEX_KERNELS = {"max": "max_all", "min": "min_all", "amax": "max_values_cpu", "amin": "min_values_cpu"}
 # Dimensions to reduce are a bit set (ATen/WrapDimUtilsMulti.h).
 _MAX_DIMENSIONS = 64
-# Overloads whose parser lists every signature, where others name the argument.
-_OVERLOADED = ("max", "min", "sum", "mean", "any", "all")
-_LISTING = ("any", "all")
-_LISTING_OF_TORCH = ("max", "min", "mean")
+_SPREAD_NOTE = (
+    "{name}() divides by n - 1 in PyTorch, by n in NumPy: correction=1 or correction=0 means the same in both"
+)
+_MEDIAN_NOTE = "the median of an even number is the lower of the two in the middle in PyTorch, their mean in NumPy"
 
 
 def reduce_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
@@ -35,89 +41,57 @@ def reduce_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     Raises:
         RaisedError: As PyTorch would raise.
     """
-    raw = _read_dims(request)
-    keepdim = _read_keepdim(request)
+    function = FUNCTIONS[request.name]
+    bound = choose(request, function.signatures)
+    raw = read_dims(request.name, bound)
+    keepdim = flag(bound, "keepdim")
     _check_dtype_first(source, request)
-    everything = raw is None or (not raw and not request.function.nothing)
+    everything = raw is None or (not raw and not function.nothing)
     if everything:
         _check_some_elements(source.shape, request)
-    dims = tuple(range(len(source.shape))) if everything else _wrapped(raw or (), source.shape, request)
-    _check_complex(source, request, whole=raw is None)
-    shape = reduced_shape(source.shape, dims, keepdim=keepdim)
-    pair = request.name in ("max", "min") and raw is not None
+    dims = tuple(range(len(source.shape))) if everything else wrap_dims(raw or (), source.shape, request)
+    _check_kernel(source, request, whole=raw is None)
+    pair = request.name in ("max", "min", "median") and raw is not None
+    needs = function.needs == "all" or (function.needs == "dim" and pair)
     return Reduced(
-        shape=shape,
+        shape=reduced_shape(source.shape, dims, keepdim=keepdim),
         dtype=_dtype(source.dtype, request.name),
         dims=tuple(sorted(dims)),
         keepdim=keepdim,
         flat=raw is None,
         pair=pair,
         step=reduction_step(request, tuple(sorted(dims)), keepdim=keepdim, stage=stage),
-        needs=element_needs(request, source.shape, dims),
-        rules=frozenset({"pair"} if pair else {"empty-dims"} if raw == () and everything else ()),
+        needs=element_needs(source.shape, dims) if needs else (),
+        rules=_rules(request.name, pair=pair, emptied=raw == () and everything),
+        notes=_notes(request),
+        words=_words(request, bound),
     )
 
 
-def _read_dims(request: Request) -> tuple[int, ...] | None:
-    """Return the dimensions asked for as written, or None for all of them."""
-    given, function = request.dim, request.function
-    if given is None:
-        if request.keepdim is not None and not function.keepdim_alone:
-            raise _invalid_combination(request)
-        return None
-    value = given.value
-    if value is None and (function.many or request.name.startswith("arg")):
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
-    items = dim_items(value)
-    if items is None or not function.many:
-        raise _bad_dim(request, given, "tuple of ints" if function.many else "int")
-    return tuple(_dim_of(request, given, place, item) for place, item in enumerate(items))
+def _rules(name: str, *, pair: bool, emptied: bool) -> frozenset[str]:
+    if pair:
+        return frozenset({"ordered-pair" if name == "median" else "pair"})
+    return frozenset({"empty-dims"} if emptied else ())
 
 
-def _dim_of(request: Request, given: Given, place: int, value: Value) -> int:
-    # From the second on, a bool passes for an int.
-    if isinstance(value, int) and not (isinstance(value, bool) and place == 0):
-        return int(value)
-    if place:
-        words = (
-            f"{request.name}(): argument 'dim' failed to unpack the object at pos {place + 1} with error "
-            f'"type must be tuple of ints,but got {type_name(value)}"'
-        )
-        raise RaisedError(given.item.span, "TypeError", words)
-    raise _bad_dim(request, given, "tuple of ints", f"but found element of type {type_name(value)} at pos 0")
+def _notes(request: Request) -> tuple[str, ...]:
+    if request.name == "median":
+        return (_MEDIAN_NOTE,)
+    if request.name in ("std", "var"):
+        if "unbiased" in request.given:
+            return ("for NumPy, unbiased= is read as ddof=",)
+        return () if "correction" in request.given else (_SPREAD_NOTE.format(name=request.name),)
+    return ()
 
 
-def _bad_dim(request: Request, given: Given, expected: str, found: str = "") -> RaisedError:
-    alone = request.name in _OVERLOADED and request.keepdim is None
-    if alone or request.name in _LISTING or (request.of_torch and request.name in _LISTING_OF_TORCH):
-        raise _invalid_combination(request)
-    found = f", {found}" if found else f", not {type_name(given.value)}"
-    words = f"{request.name}(): argument 'dim'{_position(given)} must be {expected}{found}"
-    return RaisedError(given.item.span, "TypeError", words)
-
-
-def _read_keepdim(request: Request) -> bool:
-    given = request.keepdim
-    if given is None:
-        return False
-    if isinstance(given.value, bool):
-        return given.value
-    if request.name in _LISTING or (request.of_torch and request.name in _LISTING_OF_TORCH):
-        raise _invalid_combination(request)
-    words = f"{request.name}(): argument 'keepdim'{_position(given)} must be bool, not {type_name(given.value)}"
-    raise RaisedError(given.item.span, "TypeError", words)
-
-
-def _position(given: Given) -> str:
-    return f" (position {given.position})" if given.position else ""
-
-
-def _invalid_combination(request: Request) -> RaisedError:
-    words = f"{request.name}() received an invalid combination of arguments - got {request.types}"
-    span = request.dim.item.span if request.dim else request.keepdim.item.span if request.keepdim else request.span
-    return RaisedError(span, "TypeError", words)
+def _words(request: Request, bound: Mapping[str, Given]) -> str:
+    if request.name not in ("std", "var"):
+        return ""
+    given = bound.get("correction")
+    correction = None if given is None else given.value
+    if correction is None:
+        correction = flag(bound, "unbiased", default=True)
+    return spread_words(request.name, correction)
 
 
 def _check_dtype_first(source: Tensor, request: Request) -> None:
@@ -129,22 +103,24 @@ def _check_dtype_first(source: Tensor, request: Request) -> None:
     elif request.name == "mean" and source.dtype not in (*FLOATING, *COMPLEX):
         words = (
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-            + _SCALAR_NAMES[source.dtype]
+            + SCALAR_NAMES[source.dtype]
         )
+    elif request.name in ("std", "var") and source.dtype not in (*FLOATING, *COMPLEX):
+        words = "std and var only support floating point and complex dtypes"
     if words:
         raise RaisedError(request.span, "RuntimeError", words)
 
 
-def _wrapped(raw: Sequence[int], shape: Shape, request: Request) -> tuple[int, ...]:
+def wrap_dims(raw: Sequence[int], shape: Shape, request: Request) -> tuple[int, ...]:
     """Count negative dimensions from the end; a 0-d tensor is taken for one of one dimension."""
     ndim = max(len(shape), 1)
-    span = request.dim.item.span if request.dim else request.span
+    span = request.span_of("dim")
     for dim in raw:
         if not -ndim <= dim < ndim:
             words = f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})"
             raise RaisedError(span, "IndexError", words, dim)
         if shape:
-            _check_elements(shape, request, dim)
+            check_elements(shape, request, dim)
     dims = tuple(dim % ndim for dim in raw)
     if ndim > _MAX_DIMENSIONS:
         raise RaisedError(span, "RuntimeError", f"only tensors with up to {_MAX_DIMENSIONS} dims are supported")
@@ -156,7 +132,7 @@ def _wrapped(raw: Sequence[int], shape: Shape, request: Request) -> tuple[int, .
 
 def _check_some_elements(shape: Shape, request: Request) -> None:
     """Refuse to reduce all of nothing."""
-    if not request.function.needs_elements or 0 not in shape:
+    if FUNCTIONS[request.name].needs != "all" or 0 not in shape:
         return
     words = f"{request.name}(): Expected reduction dim to be specified for input.numel() == 0."
     if request.name.startswith("arg"):
@@ -164,22 +140,31 @@ def _check_some_elements(shape: Shape, request: Request) -> None:
     raise RaisedError(request.span, "RuntimeError", words + " Specify the reduction dim with the 'dim' argument.")
 
 
-def _check_elements(shape: Shape, request: Request, dim: int) -> None:
-    if request.function.needs_elements and shape[dim] == 0:
+def check_elements(shape: Shape, request: Request, dim: int) -> None:
+    """Refuse an axis without elements where there is nothing to choose from."""
+    if FUNCTIONS[request.name].needs and shape[dim] == 0:
         shown = dim if request.name in ("amax", "amin") else dim % len(shape)
         words = f"{request.name}(): Expected reduction dim {shown} to have non-zero size."
         raise RaisedError(request.span, "IndexError", words, dim % len(shape))
 
 
-def _check_complex(source: Tensor, request: Request, *, whole: bool) -> None:
-    if source.dtype not in COMPLEX or request.name not in _COMPLEX_KERNELS:
-        return
-    if request.name in ("max", "min") and not whole:
-        raise RaisedError(request.span, "RuntimeError", f"{request.name}(): does not support complex input")
-    if 0 not in source.shape:
-        kernel = _COMPLEX_KERNELS[request.name]
-        words = f"\"{kernel}\" not implemented for '{_COMPLEX_NAMES[source.dtype]}'"
-        raise RaisedError(request.span, "NotImplementedError", words)
+def _check_kernel(source: Tensor, request: Request, *, whole: bool) -> None:
+    """Refuse dtypes for which there is no code."""
+    kernel = ""
+    if request.name == "median" and source.dtype in ("bool", *COMPLEX):
+        kernel = "median_cpu" if whole else "median_out"
+    elif request.name in _COMPLEX_KERNELS and source.dtype in COMPLEX:
+        if request.name in ("max", "min") and not whole:
+            raise RaisedError(request.span, "RuntimeError", f"{request.name}(): does not support complex input")
+        kernel = "" if 0 in source.shape else _COMPLEX_KERNELS[request.name]
+    if kernel and not (whole and 0 in source.shape):
+        raise not_implemented(source, request, kernel)
+
+
+def not_implemented(source: Tensor, request: Request, kernel: str) -> RaisedError:
+    """Return the error of a kernel that a dtype has none of."""
+    words = f"\"{kernel}\" not implemented for '{SCALAR_NAMES[source.dtype]}'"
+    return RaisedError(request.span, "NotImplementedError", words)
 
 
 def _dtype(dtype: str, name: str) -> str:
@@ -187,6 +172,8 @@ def _dtype(dtype: str, name: str) -> str:
         return "int64"
     if name in ("any", "all"):
         return "uint8" if dtype == "uint8" else "bool"
-    if name == "sum" and dtype not in (*FLOATING, *COMPLEX):
+    if name in ("std", "var"):
+        return REAL.get(dtype, dtype)
+    if name in ("sum", "prod") and dtype not in (*FLOATING, *COMPLEX):
         return "int64"
     return dtype

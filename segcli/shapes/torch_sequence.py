@@ -3,6 +3,7 @@
 from dataclasses import replace
 from math import isfinite, prod
 
+from segcli.shapes.symbols import refuse_unequal
 from segcli.shapes.values import Item, Listed, RaisedError, Size, SliceBounds, Span, Tensor, Value, _Ellipsis, type_name
 
 # Longer lists were never taken for tuples: the heuristic is NumPy's of old.
@@ -87,6 +88,7 @@ def _store(
     length = _length(value)
     if length is None:
         raise RaisedError(span, "TypeError", "not a sequence")
+    refuse_unequal([sizes[dim], length], "a list")
     if length != sizes[dim]:
         words = f"expected sequence of length {sizes[dim]} at dim {dim} (got {length})"
         raise RaisedError(span, "ValueError", words)

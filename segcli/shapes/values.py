@@ -5,13 +5,16 @@ from math import prod
 
 from segcli.errors import SegcliError
 
-# A size that depends on data is a symbol, such as "nonzero(m)".
+# A size that is not known is a symbol: a name, or what it follows from, such as "nonzero(m)".
 Size = int | str
 Shape = tuple[Size, ...]
+Labels = tuple[str | None, ...]
 Span = tuple[int, int]
 
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 COMPLEX = ("complex64", "complex128")
+# What the size of a complex number is.
+REAL = {"complex64": "float32", "complex128": "float64"}
 INTEGER = ("uint8", "int8", "int16", "int32", "int64")
 # Sums of uint8 have it in NumPy; nobody binds it.
 NUMPY_INTEGER = (*INTEGER, "uint64")
@@ -23,12 +26,13 @@ class Tensor:
     """A tensor without its storage.
 
     Attributes:
-        shape: Its sizes; a size that depends on data is a symbol.
+        shape: Its sizes; one that is not known is a symbol.
         dtype: One of ``DTYPES``.
         text: How the expression writes it, for formulas and symbols.
         values: The elements in row-major order, where they are known.
         true_count: How many elements of a mask are True, where that is known.
         scalar: Whether NumPy would hold it as a scalar, which is no array.
+        labels: What its axes are called, None for one without a label; empty where no axis has any.
     """
 
     shape: Shape
@@ -37,6 +41,7 @@ class Tensor:
     values: tuple[int | float | bool, ...] | None = None
     true_count: int | None = None
     scalar: bool = False
+    labels: Labels = ()
 
     @property
     def nonzero(self) -> Size:

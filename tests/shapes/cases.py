@@ -24,7 +24,53 @@ SHAPES = [
 ]
 INDEX_SHAPES = [(), (), (0,), (1,), (2,), (2,), (3,), (2, 1), (1, 3), (2, 3), (0, 1)]
 REDUCTIONS = ["argmax", "argmin", "max", "min", "sum", "mean", "amax", "amin", "any", "all"]
-SOURCE_DTYPES = ["float32"] * 6 + ["float64", "float16", "int64", "uint8", "int32", "bool"]
+# Every parameter by position, those by keyword behind the star; how often each is given, and what for.
+PARAMETERS = {
+    **dict.fromkeys(REDUCTIONS, "dim keepdim"),
+    **dict.fromkeys(("prod", "median", "logsumexp"), "dim keepdim"),
+    **dict.fromkeys(("std", "var"), "dim unbiased keepdim * correction"),
+    "norm": "p dim keepdim",
+    "topk": "k dim largest sorted",
+    "kthvalue": "k dim keepdim",
+    **dict.fromkeys(("sort", "argsort"), "dim descending * stable"),
+    **dict.fromkeys(("cumsum", "softmax", "log_softmax"), "dim"),
+}
+LACKING = ("topk", "kthvalue", "norm", "logsumexp", "softmax", "log_softmax")
+CHANCES = {"dim": 0.8, "keepdim": 0.4, "k": 0.95, "p": 0.7, "unbiased": 0.2, "correction": 0.2}
+DIMS = [
+    "0",
+    "1",
+    "-1",
+    "2",
+    "-4",
+    "3",
+    "(0, 1)",
+    "(0, 0)",
+    "()",
+    "(1,)",
+    "[0, 1]",
+    "None",
+    "(0, -1)",
+    "True",
+    "1.0",
+    "(0, 1, 2)",
+]
+# Where only one dim may be given, most are.
+ONE_DIM = ["0", "0", "0", "1", "1", "-1", "-1", "-2", *DIMS]
+VALUES = {
+    "dim": DIMS,
+    "keepdim": ["True", "True", "False", "1"],
+    "unbiased": ["True", "False", "False", "1", "None"],
+    "correction": ["0", "1", "1", "2.5", "True", "None", "-1"],
+    "k": ["0", "1", "1", "1", "1", "2", "2", "3", "5", "-1", "1.0", "None", "True", "(1,)"],
+    "p": ["1", "2", "2", "2", "0", "3.5", "-1", "1e999", "-1e999", "True", "None", "(1,)"],
+    "largest": ["True", "False", "1"],
+    "sorted": ["True", "False", "False", "None"],
+    "descending": ["True", "False", "0"],
+    "stable": ["True", "False", "None", "1"],
+}
+IN_NUMPY = {"dim": "axis", "keepdim": "keepdims", "unbiased": "ddof"}
+SOURCE_DTYPES = ["float32"] * 6 + ["float64", "float16", "int64", "uint8", "int32", "bool", "complex64"]
 INDEX_DTYPES = ["int64"] * 8 + ["int32", "int32", "int8", "int16", "uint8", "uint8", "float32", "bool"]
 
 
@@ -149,40 +195,40 @@ def subscript(rng: random.Random, case: Case, source_shape: tuple[int, ...]) -> 
     return f"[{text},]" if count == 1 and rng.random() < 0.2 else f"[{text}]"
 
 
-def reduction(rng: random.Random, case: Case, name: str) -> None:
-    """Append a reduction to the case, in both libraries' words."""
-    dims = [
-        "0",
-        "1",
-        "-1",
-        "2",
-        "-4",
-        "3",
-        "(0, 1)",
-        "(0, 0)",
-        "()",
-        "(1,)",
-        "[0, 1]",
-        "None",
-        "(0, -1)",
-        "True",
-        "1.0",
-    ]
+def draw_arguments(rng: random.Random, name: str) -> tuple[list[str], list[str]]:
+    """Draw a call's arguments, in both libraries' words."""
+    positions, _, rest = (part.split() for part in PARAMETERS[name].partition("*"))
+    spread = "unbiased" in positions
+    if spread and rng.random() < 0.1:
+        unbiased = rng.choice(["True", "False"])
+        return [unbiased], [f"ddof={unbiased}"]
     arguments, numpy_arguments = [], []
-    if rng.random() < 0.8:
-        dim = rng.choice(dims)
-        positional = rng.random() < 0.5
-        arguments.append(dim if positional else f"dim={dim}")
-        numpy_arguments.append(f"axis={dim}")
-    if rng.random() < 0.4:
-        keepdim = rng.choice(["True", "True", "False", "1"])
-        arguments.append(f"keepdim={keepdim}")
-        numpy_arguments.append(f"keepdims={keepdim}")
-    if rng.random() < 0.3:
+    positional = True
+    for parameter in positions + rest:
+        if rng.random() >= CHANCES.get(parameter, 0.3):
+            positional = False
+            continue
+        one = parameter == "dim" and name not in REDUCTIONS and not spread
+        text = rng.choice(ONE_DIM if one else VALUES[parameter])
+        # A bool that comes first means unbiased to std and var.
+        positional = positional and parameter in positions and rng.random() < 0.6 and not (spread and text == "True")
+        arguments.append(text if positional else f"{parameter}={text}")
+        numpy_arguments.append(f"{IN_NUMPY.get(parameter, parameter)}={text}")
+    return arguments, numpy_arguments
+
+
+def reduction(rng: random.Random, case: Case, name: str) -> None:
+    """Append a function of one tensor to the case, in both libraries' words."""
+    arguments, numpy_arguments = draw_arguments(rng, name)
+    of_torch = rng.random() < 0.3
+    if of_torch:
         case.expr = f"torch.{name}({', '.join([case.expr, *arguments])})"
     else:
         case.expr = f"{case.expr}.{name}({', '.join(arguments)})"
-    case.numpy_expr = f"np.{name}({', '.join([case.numpy_expr, *numpy_arguments])})"
+    if name in LACKING and not of_torch:
+        case.numpy_expr = f"{case.numpy_expr}.{name}()"
+    else:
+        case.numpy_expr = f"np.{name}({', '.join([case.numpy_expr, *numpy_arguments])})"
 
 
 def random_case(rng: random.Random) -> Case:
@@ -190,8 +236,8 @@ def random_case(rng: random.Random) -> Case:
     case = Case(expr="x", numpy_expr="x")
     shape = tuple(bind_source(rng, case).shape)
     for _ in range(rng.choice([1, 1, 1, 1, 2, 3])):
-        if rng.random() < 0.15:
-            reduction(rng, case, rng.choice(REDUCTIONS))
+        if rng.random() < 0.3:
+            reduction(rng, case, rng.choice(list(PARAMETERS)))
         else:
             text = subscript(rng, case, shape)
             case.expr += text

@@ -39,7 +39,14 @@ def test_json_has_all_of_it(segcli: Run) -> None:
     document = segcli("shapes", *NOTES, "--json").json
     assert document["schema"] == "segcli.shapes/1"
     assert document["expr"] == "src[a, b, :]"
-    assert document["torch"] == {"shape": [4, 5, 3], "dtype": "float32", "view": False, "members": [], "error": None}
+    assert document["torch"] == {
+        "shape": [4, 5, 3],
+        "dtype": "float32",
+        "view": False,
+        "members": [],
+        "error": None,
+        "labels": None,
+    }
     assert document["numpy"] == document["torch"]
     assert (document["same"], document["view"], document["rewrite"]) == (True, False, None)
     assert document["formula"] == "result[i, j, k] = src[a[i, j], b[i, j], k]"
@@ -55,6 +62,8 @@ def test_json_has_all_of_it(segcli: Run) -> None:
         "gives": [0, 1],
         "gives_sizes": [4, 5],
         "effect": "looks up positions",
+        "takes_labels": [],
+        "gives_labels": [],
     }
     assert document["broadcasts"][0]["why"] == (
         "(4, 5) takes the place of axes 0 and 1, as nothing stands between a and b"
@@ -109,7 +118,7 @@ def test_the_answer_may_go_to_a_file(segcli: Run, tmp_path: Path) -> None:
     [
         (["x["], "error: the expression ends: expected a name, a number or a bracket\n  x[\n    ^"),
         (["x[0]"], "error: x is not bound\n  x[0]\n  ^\nhint: append x=8,16,3 for its shape"),
-        (["x[0]", "x=N,3"], "error: x=N,3 is neither a shape nor a literal\nhint: write a shape"),
+        (["x[0]", "x=N-3"], "error: x=N-3 is neither a shape nor a literal\nhint: write a shape"),
         (["x[0]", "x"], "error: 'x' is not of the form NAME=SPEC\nhint: for example src=8,16,3"),
         (["x.argmx(1)", "x=2,3"], "error: argmx is not supported\n  x.argmx(1)\n    ^^^^^\nhint: did you mean argmax"),
         (["x.qqq(1)", "x=2,3"], "error: qqq is not supported\n  x.qqq(1)\n    ^^^\nhint: supported: all, amax,"),

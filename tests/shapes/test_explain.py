@@ -27,6 +27,17 @@ from tests.shapes.oracle import ask_numpy, ask_torch
         ("m.argmax()", {"m": "bool:4"}, "no argmax and argmin of bool"),
         ("i.mean()", {"i": "int64:4"}, "no mean of integers"),
         ("y[[0, 1.5]]", {"y": "2,3,4"}, "truncates floats"),
+        ("y.median(1)", {"y": "2,3,4"}, "PyTorch returns values and indices, NumPy the values alone"),
+        ("y.sort(1)", {"y": "2,3,4"}, "PyTorch returns values and indices, NumPy the values alone"),
+        ("y.sort(1, True)", {"y": "2,3,4"}, "NumPy sorts upwards only: sort, then flip the axis"),
+        ("y.topk(2)", {"y": "2,3,4"}, "NumPy has no topk: write np.sort(x, axis), or np.partition"),
+        ("y.kthvalue(9)", {"y": "2,3,4"}, "NumPy has no kthvalue: write np.partition"),
+        ("torch.softmax(y, 1)", {"y": "2,3,4"}, "NumPy has no softmax: write scipy.special.softmax"),
+        ("y[0, 0, 0].logsumexp(0)", {"y": "2,3,4"}, "NumPy has no logsumexp: write scipy.special.logsumexp"),
+        ("y.norm(dim=1)", {"y": "2,3,4"}, "NumPy has no norm: write np.linalg.vector_norm(x, ord=p, axis=axis)"),
+        ("i.std()", {"i": "int64:4"}, "PyTorch takes no std and var of integers"),
+        ("y.cumsum()", {"y": "2,3,4"}, "NumPy goes along the flattened array; PyTorch needs a dim"),
+        ("y.std(1)", {"y": "2,3,4"}, ""),
         ("y.sum([0, 1])", {"y": "2,3,4"}, "NumPy raises TypeError where PyTorch does not"),
         ("y.sum(keepdim=True)", {"y": "2,3,4"}, "PyTorch raises TypeError where NumPy does not"),
         ("u.sum()", {"u": "uint8:4"}, "PyTorch gives int64, NumPy uint64"),
@@ -111,6 +122,8 @@ def test_why_the_advanced_axes_are_where_they_are(expr: str, specs: dict[str, st
         ("x.sum(dim=7)", {"x": "2,3"}, "7", 7),
         ("x[a].max(5)", {"x": "2,3", "a": "2,"}, "5", 5),
         ("x[a]", {"x": "0,3", "a": "2,"}, "a", 0),
+        ("x.std(dim=7)", {"x": "2,3"}, "7", 7),
+        ("x.cumsum(-5)", {"x": "2,3"}, "-5", -5),
     ],
 )
 def test_the_token_and_the_axis_at_fault(expr: str, specs: dict[str, str], token: str, axis: int | None) -> None:
@@ -119,6 +132,40 @@ def test_the_token_and_the_axis_at_fault(expr: str, specs: dict[str, str], token
         assert error is not None
         assert (error.token, error.axis) == (token, axis)
         assert expr[error.start : error.end] == token
+
+
+@pytest.mark.parametrize(
+    ("expr", "token", "axis"),
+    [
+        ("x.topk(5, 1)", "5", 1),
+        ("x.kthvalue(k=0, dim=0)", "0", 0),
+        ("x.softmax(dim=2)", "2", 2),
+        ("x.norm(-1, (1, 0))", "x.norm(-1, (1, 0))", 1),
+        ("x.sort(0, 1)", "0", None),
+        ("x.topk(1.5)", "1.5", None),
+        ("x.topk()", "x.topk()", None),
+    ],
+)
+def test_the_argument_and_the_axis_at_fault_in_torch(expr: str, token: str, axis: int | None) -> None:
+    error = explain(expr, {"x": "2,0" if "norm" in expr else "2,3"}).torch.error
+    assert error is not None
+    assert (error.token, error.axis) == (token, axis)
+
+
+@pytest.mark.parametrize(
+    ("expr", "notes"),
+    [
+        ("x.std()", ["std() divides by n - 1 in PyTorch", "dim= is read as axis="]),
+        ("x.var(1, correction=0)", ["dim= is read as axis="]),
+        ("x.var(False)", ["unbiased= is read as ddof=", "dim= is read as axis="]),
+        ("x.median()", ["the lower of the two in the middle in PyTorch", "dim= is read as axis="]),
+        ("x.topk(1)", []),
+    ],
+)
+def test_notes_say_where_values_differ_and_how_numpy_is_asked(expr: str, notes: list[str]) -> None:
+    found = explain(expr, {"x": "2,3"}).notes
+    assert len(found) == len(notes)
+    assert all(words in note for words, note in zip(notes, found, strict=True))
 
 
 def test_a_mask_of_the_wrong_shape_names_the_axis_of_the_source() -> None:

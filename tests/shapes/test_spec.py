@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from segcli.errors import SegcliError
@@ -28,9 +30,19 @@ from segcli.shapes.values import Tensor
         ("bool:tensor([0, 2])", (2,), "bool"),
         ("float16:tensor([0, 2])", (2,), "float16"),
         ("int64:tensor([])", (0,), "int64"),
+        ("N,19,H,W", ("N", 19, "H", "W"), "float32"),
+        ("N,", ("N",), "float32"),
+        ("(N)", ("N",), "float32"),
+        ("int64:N", ("N",), "int64"),
+        ("bool:(N, 3)", ("N", 3), "bool"),
+        ("h:8,w:16", (8, 16), "float32"),
+        ("(h: 8, w: N)", (8, "N"), "float32"),
+        ("int64:h:8,w:16", (8, 16), "int64"),
+        ("bool:h:8#3", (8,), "bool"),
+        ("h:8", (8,), "float32"),
     ],
 )
-def test_tensors(spec: str, shape: tuple[int, ...], dtype: str) -> None:
+def test_tensors(spec: str, shape: tuple[int | str, ...], dtype: str) -> None:
     tensor = parse_spec("x", spec)
     assert isinstance(tensor, Tensor)
     assert (tensor.shape, tensor.dtype) == (shape, dtype)
@@ -41,6 +53,25 @@ def test_masks_of_known_count(spec: str, count: int) -> None:
     tensor = parse_spec("m", spec)
     assert isinstance(tensor, Tensor)
     assert tensor.nonzero == count
+
+
+def test_hints_say_the_way_out() -> None:
+    for spec, hint in (
+        ("N", "one named size is written with a comma: x=N,"),
+        ("h:8,16", "label every size, as h:8,w:16, or none"),
+        ("flaot32:4", "did you mean float32"),
+        ("float32,3", "a dtype stands before the sizes: float32:8,16"),
+        ("min,3", "choose another size"),
+    ):
+        with pytest.raises(SegcliError, match="x=") as caught:
+            parse_spec("x", spec)
+        assert hint in caught.value.hint
+
+
+def test_a_mask_whose_size_has_a_name_may_be_counted() -> None:
+    tensor = parse_spec("m", "bool:N,4#3")
+    assert isinstance(tensor, Tensor)
+    assert (tensor.nonzero, tensor.values) == (3, None)
 
 
 def test_a_mask_of_unknown_count_is_a_symbol() -> None:
@@ -70,10 +101,29 @@ def test_a_literal_list_acts_as_if_it_stood_in_the_expression() -> None:
     ("spec", "words"),
     [
         ("", "x= is neither a shape nor a literal"),
-        ("N,19,H,W", "x=N,19,H,W is neither a shape nor a literal"),
-        ("h:8,w:16", "names an unknown dtype 'h'"),
+        ("N", "x=N is neither a shape nor a literal"),
+        ("N,-3", "x=N,-3 is neither"),
+        ("N,,3", "x=N,,3 is neither"),
+        ("N x H", "x=N x H is neither"),
+        ("Ñ,3", "x=Ñ,3 is neither"),
+        ("N" * 33 + ",", "x=N{33}, is neither"),
+        ("True,3", "has the size True, which means something else"),
+        ("min,3", "has the size min, which means something else"),
+        ("float32,3", "has the size float32, which means something else"),
+        ("h:8,16", "names an unknown dtype 'h'"),
+        ("h:8,16,c:3", "x=h:8,16,c:3 labels some of its sizes and not others"),
+        ("int64:8,w:16", "x=int64:8,w:16 labels some of its sizes and not others"),
+        ("int64:int64:8", "has the label int64, which means something else"),
+        ("h:8,float32:16", "has the label float32, which means something else"),
+        ("h 1:8", "has the label 'h 1', expected a name"),
+        ("h:-8", "x=h:-8 is neither"),
+        ("h:8,w:9223372036854775808", r"whole numbers from 0 to 2\^63 - 1"),
         ("int:3", "names an unknown dtype 'int'"),
-        ("@x.npy", "reading a shape from a file is not supported"),
+        ("flaot32:4", "names an unknown dtype 'flaot32'"),
+        ("double:4", "names an unknown dtype 'double'"),
+        ("int:4,5", "names an unknown dtype 'int'"),
+        ("bool:N,0#1", "has 0 elements, fewer than the 1"),
+        ("float32:@x.npy", "gives a dtype to a file, which has its own"),
         ("1.5", "x=1.5 is neither"),
         ("-1,2", "x=-1,2 is neither"),
         ("8,,3", "x=8,,3 is neither"),
@@ -137,3 +187,24 @@ def test_torch_and_slice_may_be_names_of_tensors() -> None:
 def test_bad_arguments_are_refused(arguments: list[str], words: str) -> None:
     with pytest.raises(SegcliError, match=words):
         split_specs(arguments)
+
+
+def test_random_text_is_a_value_or_an_error() -> None:
+    rng = random.Random(17)
+    parts = ["8", "N", "16", "h", ":", ",", "x", "#", "(", ")", "[", "]", "@", "int64", "bool", "tensor", "-", " ", "é"]
+    read = 0
+    for _ in range(20_000):
+        text = "".join(rng.choice(parts) for _ in range(rng.randrange(1, 9)))
+        try:
+            parse_spec("x", text)
+        except SegcliError:
+            continue
+        read += 1
+    assert 500 < read < 15_000
+
+
+@pytest.mark.parametrize("text", ["N," * 500_000, "h:8," * 4_000, "(" * 9_999, "8x" * 5_000, "h:" * 5_000, "@" * 9_999])
+def test_long_text_is_refused(text: str) -> None:
+    with pytest.raises(SegcliError, match="x=") as caught:
+        parse_spec("x", text)
+    assert len(caught.value.message) < 200

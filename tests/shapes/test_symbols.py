@@ -1,6 +1,7 @@
 """Masks whose True elements nobody counted: symbols, which must hold for every content."""
 
 import re
+from math import ceil
 
 import pytest
 import torch
@@ -42,7 +43,8 @@ def test_symbols_stand_for_real_sizes(expr: str, seed: int) -> None:
     explanation = explain(expr, {name: specs[name] for name in names})
     real = eval(expr, {}, dict(tensors))  # noqa: S307 - written above
     assert explanation.torch.shape is not None
-    scope = {"len": len, "range": range, "nonzero": lambda mask: int(mask.count_nonzero()), **tensors}
+    python = {"len": len, "range": range, "max": max, "min": min, "ceil": ceil}
+    scope = {**python, "nonzero": lambda mask: int(mask.count_nonzero()), **tensors}
     # Symbols are Python that segcli wrote.
     sizes = [eval(str(size), scope) for size in explanation.torch.shape]  # noqa: S307 - see above
     assert tuple(sizes) == tuple(real.shape)
@@ -61,6 +63,11 @@ def test_symbols_stand_for_real_sizes(expr: str, seed: int) -> None:
         ("x[m][n]", {"m": "bool:4", "n": "bool:2"}, ("nonzero(n)", 3), ("nonzero(m) == 2",)),
         ("x[m].max(0).values", {"m": "bool:4"}, (3,), ("nonzero(m) >= 1",)),
         ("x[m].argmax()", {"m": "bool:4"}, (), ("nonzero(m) >= 1",)),
+        ("x[m].topk(2, 0).values", {"m": "bool:4"}, (2, 3), ("nonzero(m) >= 2",)),
+        ("x[m].kthvalue(2, 0)[0]", {"m": "bool:4"}, (3,), ("nonzero(m) >= 2",)),
+        ("x[m].norm(-1, 0)", {"m": "bool:4"}, (3,), ("nonzero(m) >= 1",)),
+        ("x[m].median(0)[0]", {"m": "bool:4"}, (3,), ("nonzero(m) >= 1",)),
+        ("x[m].sort(0)[0]", {"m": "bool:4"}, ("nonzero(m)", 3), ()),
         ("x[u]", {"u": "uint8:4"}, ("nonzero(u)", 3), ()),
         ("x[[m, n]]", {"m": "bool:4", "n": "bool:3#2"}, (2,), ("nonzero(m) == 2 (or 1)",)),
         ("x[:, [q, q, q]]", {"q": "bool:()"}, (4, "nonzero([q, q, q])"), ()),
@@ -75,6 +82,8 @@ def test_what_symbols_need(
 
 
 def test_numpy_masks_of_unknown_count() -> None:
+    assert explain("x[m].cumsum(None)", {"x": "4,3", "m": "bool:4"}).numpy.shape == ("3*nonzero(m)",)
+    assert explain("x[:, :0][m].cumsum(None)", {"x": "4,3", "m": "bool:4"}).numpy.shape == (0,)
     explanation = explain("x[m][n]", {"x": "4,3", "m": "bool:4", "n": "bool:2"}, lead="numpy")
     assert explanation.numpy.shape == ("nonzero(n)", 3)
     assert explanation.needs == ("nonzero(m) == 2",)

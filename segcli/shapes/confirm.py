@@ -1,0 +1,223 @@
+"""Confirms an explanation by letting a real library do it: on small tensors, or on torch's meta device.
+
+The library is handed in, as a `Machine`: here nothing imports it. The user's text is not evaluated either; our own tree
+is walked, and each of its operations is one call of the machine.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from math import prod
+from typing import Any
+
+from segcli.errors import SegcliError
+from segcli.shapes.explanation import LIBRARIES, Told, tell
+from segcli.shapes.machine import Machine, Walk
+from segcli.shapes.names import bind as bind_names
+from segcli.shapes.nodes import Node
+from segcli.shapes.parse import parse
+from segcli.shapes.result import Explanation, Failure, Member
+from segcli.shapes.values import ELLIPSIS, Listed, Shape, Size, Tensor, Value
+
+# Up to here tensors are made whole: 16 million elements, 128 MB of int64.
+MAX_ELEMENTS = 2**24
+# What sizes that have no number are taken to be: different ones first, so that none passes for another.
+_SIZES = (2, 3, 5, 7, 11, 13, 17, 19)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What PyTorch did.
+
+    Attributes:
+        shape: The result's shape, None where it raised.
+        dtype: The result's dtype.
+        view: Whether the result shares a source's storage.
+        members: The results, where there are several.
+        error: The exception's type and the first line of its words, or None.
+    """
+
+    shape: tuple[int, ...] | None
+    dtype: str | None
+    view: bool | None
+    members: tuple[Member, ...] = ()
+    error: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Whether the installed PyTorch does what was explained.
+
+    Attributes:
+        agrees: Whether it does; None where it could not be asked.
+        why: What differs, or why it could not be asked; empty where it agrees.
+        version: PyTorch's version.
+        device: ``cpu``, or ``meta`` where the tensors would be too large to make.
+        assumed: The numbers that stood for sizes without one.
+        found: What PyTorch did, None where it was not asked.
+    """
+
+    agrees: bool | None
+    why: str
+    version: str
+    device: str
+    assumed: dict[str, int]
+    found: Found | None
+
+
+def confirm(result: Explanation, machine: Machine) -> Confirmation:
+    """Do what an explanation is about, and compare.
+
+    Args:
+        result: The explanation; PyTorch's answer in it is confirmed.
+        machine: PyTorch.
+    """
+    node = parse(result.expr)
+    bound = bind_names(result.expr, node, result.bind)
+    bindings, assumed, told = _with_numbers(result.expr, node, bound)
+    device = "cpu" if _elements(bindings, told) <= MAX_ELEMENTS else "meta"
+    try:
+        names = {name: _made(value, machine, device) for name, value in bindings.items()}
+        sources = [names[name] for name, value in bindings.items() if isinstance(value, Tensor)]
+        found = _run(node, names, sources, machine)
+    except SegcliError as error:
+        return Confirmation(None, error.message, machine.version, device, assumed, None)
+    blind = device == "meta" and _is_blind(told, found)
+    if blind:
+        words = "the tensors are too large to make, and without values PyTorch cannot tell"
+        return Confirmation(None, words, machine.version, device, assumed, None)
+    why = _difference(told, found)
+    return Confirmation(not why, why, machine.version, device, assumed, found)
+
+
+def document(result: Explanation, confirmation: Confirmation) -> dict[str, Any]:
+    """Return an explanation with its confirmation under ``run``."""
+    return {**asdict(result), "run": asdict(confirmation)}
+
+
+def _with_numbers(
+    expr: str, node: Node, bindings: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, int], Told]:
+    """Put numbers in the place of sizes that have none; different ones, or else equal ones."""
+    symbols = dict.fromkeys(size for tensor in _tensors(bindings) for size in tensor.shape if isinstance(size, str))
+    different = {symbol: _SIZES[place % len(_SIZES)] for place, symbol in enumerate(symbols)}
+    choices = [different, dict.fromkeys(symbols, 4), dict.fromkeys(symbols, 1)] if symbols else [different]
+    tried = []
+    for sizes in choices:
+        numbered = {name: _numbered(value, sizes) for name, value in bindings.items()}
+        tried.append((numbered, sizes, tell(expr, node, numbered, LIBRARIES["torch"])))
+    numbered, sizes, told = next((found for found in tried if found[2].answer.error is None), tried[0])
+    return numbered, {**sizes, **_counts(numbered, tell(expr, node, bindings, LIBRARIES["torch"]))}, told
+
+
+def _numbered(value: Value, sizes: Mapping[str, int]) -> Value:
+    if not isinstance(value, Tensor):
+        return value
+    shape = tuple(sizes[size] if isinstance(size, str) else size for size in value.shape)
+    if value.dtype not in ("bool", "uint8") or value.values is not None or value.true_count is not None:
+        return replace(value, shape=shape)
+    # As many True as False, or one more.
+    return replace(value, shape=shape, true_count=(prod(shape) + 1) // 2)
+
+
+def _counts(numbered: Mapping[str, Value], told: Told) -> dict[str, int]:
+    """Return how many True elements each mask was given, of those whose number the answer hangs on."""
+    texts = [*map(str, told.answer.shape or ()), *told.state.needs]
+    counts = {f"nonzero({tensor.text})": tensor.true_count for tensor in _tensors(numbered)}
+    return {
+        symbol: count for symbol, count in counts.items() if count is not None and any(symbol in text for text in texts)
+    }
+
+
+def _tensors(bindings: Mapping[str, Value]) -> list[Tensor]:
+    return [value for value in bindings.values() if isinstance(value, Tensor)]
+
+
+def _elements(bindings: Mapping[str, Value], told: Told) -> int:
+    """Count the elements of the largest tensor on the way."""
+    shapes = [tensor.shape for tensor in _tensors(bindings)]
+    shapes += [stage.result.shape for stage in told.state.stages if isinstance(stage.result, Tensor)]
+    return max((prod(size for size in shape if isinstance(size, int)) for shape in shapes), default=0)
+
+
+def _made(value: Value, machine: Machine, device: str) -> Any:  # noqa: ANN401 - a tensor of the machine, or a literal
+    if not isinstance(value, Tensor):
+        return _python_value(value)
+    shape = [int(size) for size in value.shape]
+    count = value.true_count or 0
+    if value.values is None and count == 0:
+        return machine.make(shape, value.dtype, device=device)
+    if value.values is None and prod(shape) > MAX_ELEMENTS:
+        message = f"{value.text} is too large to make, and its True elements matter"
+        raise SegcliError(message)
+    return machine.make(shape, value.dtype, values=value.values, true_count=count)
+
+
+def _python_value(value: Value) -> Any:  # noqa: ANN401 - whatever a literal is
+    match value:
+        case Listed(items, is_tuple):
+            made = [_python_value(item.value) for item in items]
+            return tuple(made) if is_tuple else made
+        case _:
+            return ... if value is ELLIPSIS else value
+
+
+def _run(node: Node, names: Mapping[str, Any], sources: list[Any], machine: Machine) -> Found:
+    try:
+        result = Walk(names, machine).value(node)
+    except SegcliError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the library raises is what was asked for
+        return Found(None, None, None, (), (type(error).__name__, (str(error).splitlines() or [""])[0]))
+    facts = machine.facts(result, sources)
+    (shape, dtype, view), *others = facts
+    members: tuple[Member, ...] = ()
+    if others:
+        members = tuple(
+            Member(name, shape, dtype) for name, (shape, dtype, _) in zip(("values", "indices"), facts, strict=True)
+        )
+    return Found(shape, dtype, view, members)
+
+
+def _is_blind(told: Told, found: Found) -> bool:
+    """Tell whether the meta device could not see what the answer hangs on."""
+    if found.error is not None:
+        return found.error[0] == "NotImplementedError"
+    return told.answer.error is not None
+
+
+def _difference(told: Told, found: Found) -> str:
+    """Say in what the rules and PyTorch differ; empty where they do not."""
+    ours = told.answer
+    if ours.error is not None or found.error is not None:
+        return _different_errors(ours.error, found)
+    for what, mine, real in _compared(told, found):
+        if mine != real:
+            return f"{what}: segcli says {mine}, PyTorch {real}"
+    return ""
+
+
+def _different_errors(ours: Failure | None, found: Found) -> str:
+    mine = ours.type if ours else "no exception"
+    real = found.error[0] if found.error else "no exception"
+    return "" if mine == real else f"segcli says {mine}, PyTorch raises {real}"
+
+
+def _compared(told: Told, found: Found) -> Iterator[tuple[str, object, object]]:
+    ours = told.answer
+    yield "number of results", len(ours.members), len(found.members)
+    yield "shape", _fitted(ours.shape or (), found.shape or ()), found.shape
+    yield "dtype", ours.dtype, found.dtype
+    yield "storage shared", ours.view, found.view
+    for mine, real in zip(ours.members, found.members, strict=True):
+        yield f"shape of {mine.name}", _fitted(mine.shape, real.shape), real.shape
+        yield f"dtype of {mine.name}", mine.dtype, real.dtype
+
+
+def _fitted(mine: Shape, real: Shape) -> Shape:
+    """Let a size that only the data can tell be what it was."""
+    if len(mine) != len(real):
+        return mine
+    known: dict[str, Size] = {}
+    return tuple(
+        known.setdefault(size, found) if isinstance(size, str) else size for size, found in zip(mine, real, strict=True)
+    )
