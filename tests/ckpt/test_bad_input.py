@@ -141,6 +141,13 @@ def test_a_disk_that_is_not_writable(segcli: Run, source: Path, small_disk: Path
     assert done.err == f"error: cannot write {small_disk}/DST: the folder {small_disk} is not writable\n"
 
 
+def test_standard_output_is_no_destination(segcli: Run, source: Path) -> None:
+    done = segcli("ckpt", "convert", source, "-", "--to", "cpu")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "error: - is no destination: a checkpoint is written to a file, which appears once it is whole\n"
+    assert not Path("-").exists()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes into every folder")
 def test_a_folder_that_is_not_writable(segcli: Run, source: Path) -> None:
     Path("locked").mkdir(mode=0o500)

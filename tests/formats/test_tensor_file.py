@@ -71,7 +71,7 @@ def test_keys_of_checkpoints(tmp_path: Path) -> None:
         (
             None,
             "holds 2 tensors, and no key says which",
-            "append one: @{path}:state_dict.head.weight, @{path}:state_di",
+            "append one: @m.pth:state_dict.head.weight, @m.pth:state_dict.head.bias",
         ),
         ("head.weight", "has no tensor 'head.weight'", "did you mean state_dict.head.weight?"),
         ("state_dict.head.wieght", "has no tensor", "did you mean state_dict.head.weight"),
@@ -80,11 +80,15 @@ def test_keys_of_checkpoints(tmp_path: Path) -> None:
         ("\x1b" * 1000, r"has no tensor '\?{97}\.\.\.'", "it has"),
     ],
 )
-def test_a_key_that_is_not_there(tmp_path: Path, key: str | None, words: str, hint: str) -> None:
-    path = save(STATE, tmp_path / "m.pth")
+def test_a_key_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str | None, words: str, hint: str
+) -> None:
+    # By a short name: a long path would shorten the list of keys.
+    monkeypatch.chdir(tmp_path)
+    path = save(STATE, Path("m.pth"))
     with pytest.raises(SegcliError, match=words) as caught:
         read_tensor_header(path, key)
-    assert caught.value.hint.startswith(hint.format(path=path)) or "x" * 90 in str(path)
+    assert caught.value.hint.startswith(hint)
 
 
 def test_a_list_of_keys_is_cut(tmp_path: Path) -> None:

@@ -206,3 +206,15 @@ def test_neither_library_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "(5, 3)\nIndexError\n"
+
+
+@pytest.mark.filterwarnings("ignore:Using a non-tuple sequence:UserWarning", "ignore:.*non-tuple.*:UserWarning")
+def test_a_mask_that_reaches_past_the_last_axis_raises_as_torch_does() -> None:
+    """A mask written as lists counts for one axis and takes two, so the next one has too few left."""
+    x, m = torch.zeros(2, 3, 4), torch.ones(4, 5, dtype=torch.bool)
+    with pytest.raises(IndexError, match=r"too many indices|out of range") as raised:
+        x[[[True, False, True], [False, False, True]], m]
+    error = explain("x[[[True, False, True], [False, False, True]], m]", {"x": "2,3,4", "m": "bool:4,5"}).torch.error
+    assert error is not None
+    assert (error.type, error.token) == ("IndexError", "m")
+    assert error.message == str(raised.value).splitlines()[0]
