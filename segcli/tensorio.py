@@ -5,6 +5,9 @@ What a file is, its first bytes say, not its name. Nothing is unpickled but tens
 
 import os
 import re
+import shutil
+import sys
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["torch-zip", "torch-legacy", "npy", "npz", "safetensors"]
 
+STANDARD_INPUT = "-"
 _SUFFIXES = (".pt", ".pth", ".npy", ".npz", ".safetensors")
 _ZIP_MAGIC, _NPY_MAGIC, _PICKLE_MAGIC, _LFS_MAGIC = b"PK\x03\x04", b"\x93NUMPY", b"\x80", b"version https://git-lfs"
 _HEAD_BYTES = 24
@@ -36,7 +40,7 @@ def load_tensor(reference: str, what: str = "tensor") -> "torch.Tensor":
     Args:
         reference: A file, or ``file:key`` for one of several tensors in it: ``out.pt:outputs.0.logits`` (dotted
             keys and indices into nested containers), ``out.npz:logits``, ``out.safetensors:logits``. No key is needed
-            where the file holds one tensor.
+            where the file holds one tensor. ``-`` is standard input, and so is the file in ``-:logits``.
         what: What the tensor is for, in messages.
 
     Returns:
@@ -55,7 +59,27 @@ def load_tensor(reference: str, what: str = "tensor") -> "torch.Tensor":
         torch.Size([2, 3])
     """
     path, key = split_reference(reference)
+    if str(path) == STANDARD_INPUT:
+        return _from_standard_input(reference, key, what)
     check_source(path)
+    return _load(path, key, what, reference)
+
+
+def _from_standard_input(reference: str, key: str, what: str) -> "torch.Tensor":
+    """Copy standard input into a file first: every format is read by jumping about in it, or is mapped."""
+    with tempfile.NamedTemporaryFile(prefix="segcli-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        path = Path(file.name)
+        try:
+            check_source(path)
+            return _load(path, key, what, reference)
+        except SegcliError as error:
+            message, hint = (text.replace(file.name, "standard input") for text in (error.message, error.hint))
+            raise SegcliError(message, hint) from error
+
+
+def _load(path: Path, key: str, what: str, reference: str) -> "torch.Tensor":
     kind = _kind(path, what)
     with warnings.catch_warnings():
         # Of formats on their way out; the user did not choose them here.
@@ -84,7 +108,7 @@ def split_reference(reference: str) -> tuple[Path, str]:
         return Path(reference), ""
     for place in colons:
         name = reference[:place]
-        if Path(name).is_file() or name.lower().endswith(_SUFFIXES):
+        if name == STANDARD_INPUT or Path(name).is_file() or name.lower().endswith(_SUFFIXES):
             return Path(name), reference[place + 1 :]
     return Path(reference), ""
 

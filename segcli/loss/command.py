@@ -28,7 +28,7 @@ def _complete_losses(incomplete: str) -> list[str]:
 def loss(
     context: typer.Context,
     logits: Annotated[
-        str | None, typer.Argument(metavar="LOGITS", help="File, or file:key for one of several tensors.")
+        str | None, typer.Argument(metavar="LOGITS", help="File, or file:key for one of several tensors; - for stdin.")
     ] = None,
     labels: Annotated[
         str | None, typer.Argument(metavar="LABELS", help="The same, of whole numbers: logits without the class axis.")

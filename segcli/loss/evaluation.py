@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segcli.device import resolve_device
@@ -11,7 +12,7 @@ from segcli.loss.layout import Layout, Named, arrange
 from segcli.loss.result import ClassCount, LossInputs, LossResult, Source
 from segcli.loss.settings import LOSSES_OF_MODE, KnownMode, LossSettings
 from segcli.loss.values import check_labels, check_logits, observations
-from segcli.tensorio import load_tensor, split_reference
+from segcli.tensorio import STANDARD_INPUT, load_tensor, split_reference
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,8 +38,13 @@ def evaluate_files(
         SegcliError: For files, shapes, values, settings or a device that will not do.
     """
     # Before torch is imported: a mistyped name is answered at once.
-    for reference in (logits, labels):
-        check_source(split_reference(reference)[0])
+    paths = [split_reference(reference)[0] for reference in (logits, labels)]
+    for path in paths:
+        if str(path) != STANDARD_INPUT:
+            check_source(path)
+    if paths[0] == paths[1] == Path(STANDARD_INPUT):
+        message = "LOGITS and LABELS are both standard input, which is read once"
+        raise SegcliError(message, hint="name a file for one of them")
     where = resolve_device(device)
     return evaluate(
         load_tensor(logits, "logits"),

@@ -1,5 +1,8 @@
 import csv
 import io
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,3 +215,25 @@ def test_a_gpu_says_the_same(segcli: Run) -> None:
     assert {name: loss["value"] for name, loss in there.items()} == pytest.approx(
         {name: loss["value"] for name, loss in here.items()}
     )
+
+
+def test_one_of_the_two_may_be_standard_input(tmp_path: Path) -> None:
+    logits, labels = torch.randn(3, 4, 5), torch.randint(0, 3, (4, 5))
+    torch.save({"out": logits}, tmp_path / "logits.pt")
+    torch.save(labels, tmp_path / "labels.pt")
+
+    def run(*names: str, given: bytes) -> subprocess.CompletedProcess[bytes]:
+        argv = [sys.executable, "-m", "segcli", "loss", "--loss", "ce", "--json", "--", *names]
+        return subprocess.run(argv, input=given, capture_output=True, check=False, cwd=tmp_path)
+
+    saved = (tmp_path / "logits.pt").read_bytes()
+    expected = run("logits.pt", "labels.pt", given=b"")
+    for name in ("-", "-:out"):
+        done = run(name, "labels.pt", given=saved)
+        assert done.returncode == 0
+        assert json.loads(done.stdout)["losses"] == json.loads(expected.stdout)["losses"]
+    damaged = run("-", "labels.pt", given=saved[:100])
+    assert (damaged.returncode, damaged.stdout) == (2, b"")
+    assert damaged.stderr.startswith(b"error: standard input is damaged or incomplete: ")
+    assert run("-", "labels.pt", given=b"").stderr.startswith(b"error: standard input is empty (0 bytes)")
+    assert b"are both standard input, which is read once" in run("-", "-", given=saved).stderr
