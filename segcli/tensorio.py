@@ -222,6 +222,9 @@ def _from_torch(path: Path, key: str, what: str, *, mapped: bool) -> "torch.Tens
     if isinstance(content, torch.Tensor) and not key:
         return content
     try:
+        named = _at(content, key) if key else None
+        if isinstance(named, torch.Tensor):
+            return named
         tensors = dict(_tensors_in(content, "", set()))
     except RecursionError as error:
         raise _damaged(path, "its lists or dicts are nested too deeply") from error
@@ -270,13 +273,26 @@ def _tensors_in(content: object, prefix: str, seen: set[int]) -> Iterator[tuple[
     if id(content) in seen:
         return
     seen.add(id(content))
-    items: Iterator[tuple[object, object]] = iter(())
-    if isinstance(content, Mapping):
-        items = iter(content.items())
-    elif isinstance(content, list | tuple):
-        items = iter(enumerate(content))
-    for name, value in items:
+    for name, value in _items(content):
         yield from _tensors_in(value, f"{prefix}{name}.", seen)
+
+
+def _items(content: object) -> Iterator[tuple[object, object]]:
+    if isinstance(content, Mapping):
+        return iter(content.items())
+    return iter(enumerate(content)) if isinstance(content, list | tuple) else iter(())
+
+
+def _at(content: object, key: str) -> object:
+    """Return what a dotted key leads to, or None; names may hold dots themselves, as ``head.weight`` does."""
+    for name, value in _items(content):
+        if key == str(name):
+            return value
+        if key.startswith(f"{name}."):
+            found = _at(value, key.removeprefix(f"{name}."))
+            if found is not None:
+                return found
+    return None
 
 
 def _pick(shapes: Mapping[str, str], key: str, path: Path, what: str) -> str:

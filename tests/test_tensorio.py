@@ -164,6 +164,13 @@ def test_shared_containers_are_walked_once(tmp_path: Path) -> None:
     assert torch.equal(load_tensor(str(tmp_path / "pairs.pt")), TENSOR)
 
 
+def test_every_name_of_a_shared_container_leads_there(tmp_path: Path) -> None:
+    shared = {"head.logits": TENSOR}
+    torch.save({"b": 0, "b.c": shared, "a": shared, "d": [shared]}, tmp_path / "shared.pt")
+    for key in ("a.head.logits", "b.c.head.logits", "d.0.head.logits"):
+        assert torch.equal(load_tensor(f"{tmp_path / 'shared.pt'}:{key}"), TENSOR)
+
+
 def test_containers_without_an_end(tmp_path: Path) -> None:
     content: object = TENSOR
     for _ in range(2000):
