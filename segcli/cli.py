@@ -4,7 +4,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +35,9 @@ app.add_typer(ckpt, name="ckpt")
 def _version(*, wanted: bool) -> None:
     if not wanted:
         return
+    # Here, and not above: no command needs it, and it takes a tenth of a command's start.
+    from importlib import metadata
+
     try:
         # The installed package's metadata: importing torch takes more than a second.
         torch = metadata.version("torch")

@@ -13,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segcli.emit import PALETTE, Output, complain, emit, note, printable, progress, to_csv, to_json, to_text
+from segcli.draw import PALETTE, to_text
+from segcli.emit import Output, complain, emit, note, to_csv, to_json
 from segcli.errors import SegcliError
+from segcli.progress import progress
 from segcli.table import Column, Styled, Table
+from segcli.words import printable
 
 COLUMNS = (Column("name"), Column("time", "seconds"), Column("size", "bytes"), Column("hit", "text"))
 TABLE = Table("title", COLUMNS, [("a[0]", 0.00123, 2048, True), ("[red]b", None, 1, False)], ["a note"])
@@ -191,7 +194,8 @@ def test_no_progress_bar_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> N
 
 _PROGRESS = """
 import time
-from segcli.emit import Output, progress
+from segcli.emit import Output
+from segcli.progress import progress
 with progress("records", 3, Output()) as advance:
     advance(1)
     time.sleep(1.1)
@@ -218,7 +222,8 @@ emit("x", {}, lambda: [Table(styled, [Column("c"), Column("d")], [("v", styled)]
 """
 _STREAM = """
 import sys, time
-from segcli.emit import Output, progress
+from segcli.emit import Output
+from segcli.progress import progress
 with progress("read", int(sys.argv[1]), Output(), in_bytes=True, streams=True) as advance:
     advance(1)
     time.sleep(1.1)

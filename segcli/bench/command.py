@@ -136,7 +136,8 @@ def list_(
 
 def _run(request: "Request", output: "Output") -> "Run":
     from segcli.bench.runs import run, steps
-    from segcli.emit import note, progress
+    from segcli.emit import note
+    from segcli.progress import progress
 
     with progress("kernels compared and timed", steps(request), output) as advance:
         found = run(request, advance)

@@ -123,7 +123,8 @@ def loss(
     if logits is None:
         typer.echo(context.get_help())
         return
-    from segcli.emit import emit, note, progress
+    from segcli.emit import emit, note
+    from segcli.progress import progress
     from segcli.errors import SegcliError
     from segcli.loss.evaluation import evaluate_files
     from segcli.loss.report import tables

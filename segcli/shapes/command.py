@@ -135,7 +135,7 @@ def _complain_of(expr: str, confirmation: "Confirmation") -> None:
 
 
 def _answer_batch(file: Path, lead: str, output: "Output", *, run: bool) -> None:
-    from segcli.emit import progress
+    from segcli.progress import progress
     from segcli.errors import ExitCode
     from segcli.jsonlines import read_lines, source_of_lines, to_line, write_lines
     from segcli.shapes.batch import MAX_LINE_BYTES, Tally, answer_lines
