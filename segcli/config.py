@@ -52,7 +52,10 @@ def read_config(path: Path, context: ContextLike) -> dict[str, Any]:
         section = _section(path, section, str(step.info_name))
         known = {_option_name(parameter): parameter for parameter in step.command.params if _is_option(parameter)}
         _refuse_unknown(path, section, [*known, *_subcommands(step.command)], "option")
-    return {known[key].name: _as_typed(value) for key, value in _normal(section).items() if key in known}
+    given = {key: value for key, value in _normal(section).items() if key in known}
+    for key, value in given.items():
+        _refuse_several(path, key, value, known[key])
+    return {known[key].name: _as_typed(value) for key, value in given.items()}
 
 
 def _load(path: Path) -> Mapping[str, Any]:
@@ -101,6 +104,13 @@ def _refuse_unknown(path: Path, section: Mapping[str, Any], known: list[str], ki
         if key not in known:
             message = f"{path} names an unknown {kind} {key!r}"
             raise SegcliError(message, hint=nearest(key, known))
+
+
+def _refuse_several(path: Path, key: str, value: object, parameter: Any) -> None:  # noqa: ANN401 - Typer's parameter classes have no public names
+    """Refuse what is no single value, where an option takes one: Typer converts each value by itself."""
+    if isinstance(value, list | Mapping) and not (parameter.multiple and isinstance(value, list)):
+        message = f"invalid value for '--{key}': {path} gives it a {type(value).__name__}, expected one value"
+        raise SegcliError(message)
 
 
 def _normal(section: Mapping[str, Any]) -> dict[str, Any]:
