@@ -61,8 +61,8 @@ def convert(
     from segcli.ckpt.conversion import convert as run
     from segcli.ckpt.report import conversion_tables
     from segcli.emit import emit
-    from segcli.progress import progress
     from segcli.formats.byte_source import size_of
+    from segcli.progress import progress
 
     with progress("copied", size_of(source), output, in_bytes=True) as advance:
         result = run(source, destination, to, force=output.force, advance=advance)

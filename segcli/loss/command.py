@@ -124,11 +124,11 @@ def loss(
         typer.echo(context.get_help())
         return
     from segcli.emit import emit, note
-    from segcli.progress import progress
     from segcli.errors import SegcliError
     from segcli.loss.evaluation import evaluate_files
     from segcli.loss.report import tables
     from segcli.loss.settings import LOSSES, LossSettings, parse_alpha, parse_losses, parse_n_min
+    from segcli.progress import progress
     from segcli.tensorboard import check_folder
 
     if labels is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from segcli.errors import SegcliError, nearest
 from segcli.shapes.result import Explanation
-from segcli.shapes.scan import MAX_CHARACTERS
+from segcli.shapes.text.scan import MAX_CHARACTERS
 
 # Room for an expression and its SPECs, all of their greatest length.
 MAX_LINE_BYTES = 2**20

@@ -23,7 +23,7 @@ def shapes(
         typer.Argument(
             metavar="EXPR",
             show_default=False,
-            help="Indexing and reductions of named tensors; quote it, so that the shell leaves it alone.",
+            help="An expression of named tensors; quote it, so that the shell leaves it alone.",
         ),
     ] = None,
     specs: Annotated[
@@ -50,10 +50,24 @@ def shapes(
 
     Neither library is imported, but by --run.
 
-    EXPR indexes (integers, slices, None, ..., bools, tensors, masks, lists), reduces and orders:
-    argmax argmin max min sum mean amax amin any all std var prod median norm logsumexp,
-    topk kthvalue sort argsort cumsum softmax log_softmax, as x.f() or torch.f(x), with
-    PyTorch's arguments.
+    EXPR is written as in Python, parsed and never run. It knows, as x.f(), torch.f(x) or both:
+
+    [bold]indexing[/]   integers, slices, None, ..., bools, tensors, masks, lists; x\[i, m] = v
+    [bold]reduce[/]     argmax argmin max min sum mean amax amin any all std var prod median norm
+               logsumexp topk kthvalue sort argsort cumsum softmax log_softmax
+    [bold]join, cut[/]  cat stack hstack vstack dstack chunk split tensor_split unbind
+    [bold]reshape[/]    reshape view flatten ravel unflatten permute transpose T mT t movedim squeeze
+               unsqueeze expand expand_as broadcast_to repeat tile roll flip contiguous ...
+    [bold]select[/]     gather scatter scatter_add take_along_dim index_select masked_select
+               masked_fill where nonzero
+    [bold]compute[/]    + - * / // % ** == != < <= > >= & | ^ ~ << >>, add eq ne lt maximum exp clamp
+               float long to ..., @ matmul mm bmm mv dot einsum
+    [bold]make, ask[/]  arange zeros ones full zeros_like ...; shape size() numel() ndim item()
+    [bold]F.[/]         conv1d conv2d conv3d conv_transpose2d max_pool2d avg_pool2d adaptive_avg_pool2d
+               interpolate grid_sample pad unfold one_hot linear cross_entropy
+               binary_cross_entropy_with_logits ...
+    [bold]nn.[/]        Conv1d-3d ConvTranspose1d-3d BatchNorm1d-3d InstanceNorm1d-3d LayerNorm GroupNorm
+               Linear Upsample MaxPool2d ..., as nn.Conv2d(3, 64, 7)(x)
 
     SPEC is one of:
 
@@ -77,6 +91,8 @@ def shapes(
     [bold]segcli shapes 'y\[0, :, i]' y=2,3,4 i=2, --numpy[/]
     [bold]segcli shapes 'logits.argmax(1)\[:, ::2]' logits=N,19,H,W[/]
     [bold]segcli shapes 'x.mean((0, 2, 3))' x=@logits.pt[/]
+    [bold]segcli shapes 'x.view(x.size(0), -1)' x=N,19,H,W[/]
+    [bold]segcli shapes 'nn.Conv2d(3, 64, 7, stride=2, padding=3)(x)' x=N,3,H,W[/]
     [bold]segcli shapes --batch questions.jsonl -o answers.jsonl[/]
     """
     from segcli.emit import emit
@@ -84,7 +100,7 @@ def shapes(
     from segcli.shapes.examples import explain_examples
     from segcli.shapes.explanation import explain
     from segcli.shapes.report import example_tables, tables
-    from segcli.shapes.spec import split_specs
+    from segcli.shapes.text.spec import split_specs
 
     lead = "numpy" if numpy else "torch"
     if batch is not None:
@@ -109,10 +125,11 @@ def _confirm(result: "Explanation", output: "Output") -> None:
     from segcli.emit import emit
     from segcli.errors import ExitCode
     from segcli.shapes.confirm import confirm, document
+    from segcli.shapes.operations import is_known
     from segcli.shapes.report import confirmation_table, tables
     from segcli.tensorrun import TensorRunner
 
-    confirmation = confirm(result, TensorRunner())
+    confirmation = confirm(result, TensorRunner(is_known))
     shown = document(result, confirmation)
     emit("shapes", shown, lambda: [*tables(result), confirmation_table(result, confirmation)], output)
     _complain_of(result.expr, confirmation)
@@ -135,18 +152,19 @@ def _complain_of(expr: str, confirmation: "Confirmation") -> None:
 
 
 def _answer_batch(file: Path, lead: str, output: "Output", *, run: bool) -> None:
-    from segcli.progress import progress
     from segcli.errors import ExitCode
     from segcli.jsonlines import read_lines, source_of_lines, to_line, write_lines
+    from segcli.progress import progress
     from segcli.shapes.batch import MAX_LINE_BYTES, Tally, answer_lines
     from segcli.shapes.confirm import confirm, document
     from segcli.shapes.explanation import explain
 
     runner = None
     if run:
+        from segcli.shapes.operations import is_known
         from segcli.tensorrun import TensorRunner
 
-        runner = TensorRunner()
+        runner = TensorRunner(is_known)
     tally = Tally()
 
     def answer(expr: str, bind: dict[str, str]) -> "Explanation | Mapping[str, Any]":

@@ -4,18 +4,19 @@ The library is handed in, as a `Machine`: here nothing imports it. The user's te
 is walked, and each of its operations is one call of the machine.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
 from typing import Any
 
 from segcli.errors import SegcliError
+from segcli.shapes.answering import ITEM_BYTES
 from segcli.shapes.explanation import LIBRARIES, Told, tell
 from segcli.shapes.machine import Machine, Walk
-from segcli.shapes.names import bind as bind_names
-from segcli.shapes.nodes import Node
-from segcli.shapes.parse import parse
 from segcli.shapes.result import Explanation, Failure, Member
+from segcli.shapes.text.names import bind as bind_names
+from segcli.shapes.text.nodes import Node
+from segcli.shapes.text.parse import parse
 from segcli.shapes.values import ELLIPSIS, Listed, Shape, Size, Tensor, Value
 
 # Up to here tensors are made whole: 16 million elements, 128 MB of int64.
@@ -34,6 +35,9 @@ class Found:
         view: Whether the result shares a source's storage.
         members: The results, where there are several.
         error: The exception's type and the first line of its words, or None.
+        bytes: How many bytes the result's elements take.
+        type: What the result is, as in ``Answer``.
+        value: What it holds, where it is no tensor.
     """
 
     shape: tuple[int, ...] | None
@@ -41,6 +45,9 @@ class Found:
     view: bool | None
     members: tuple[Member, ...] = ()
     error: tuple[str, str] | None = None
+    bytes: int | None = None
+    type: str = ""
+    value: int | float | bool | str | tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +84,9 @@ def confirm(result: Explanation, machine: Machine) -> Confirmation:
     device = "cpu" if _elements(bindings, told) <= MAX_ELEMENTS else "meta"
     try:
         names = {name: _made(value, machine, device) for name, value in bindings.items()}
+        names |= assumed
         sources = [names[name] for name, value in bindings.items() if isinstance(value, Tensor)]
-        found = _run(node, names, sources, machine)
+        found = _run(node, names, sources, machine, device)
     except SegcliError as error:
         return Confirmation(None, error.message, machine.version, device, assumed, None)
     blind = device == "meta" and _is_blind(told, found)
@@ -161,21 +169,28 @@ def _python_value(value: Value) -> Any:  # noqa: ANN401 - whatever a literal is
             return ... if value is ELLIPSIS else value
 
 
-def _run(node: Node, names: Mapping[str, Any], sources: list[Any], machine: Machine) -> Found:
+def _run(node: Node, names: Mapping[str, Any], sources: list[Any], machine: Machine, device: str) -> Found:
     try:
-        result = Walk(names, machine).value(node)
+        result = Walk(names, machine, device).value(node)
     except SegcliError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the library raises is what was asked for
         return Found(None, None, None, (), (type(error).__name__, (str(error).splitlines() or [""])[0]))
     facts = machine.facts(result, sources)
-    (shape, dtype, view), *others = facts
+    if not facts:
+        value = tuple(result) if isinstance(result, tuple) else result
+        return Found(None, None, None, type=_type(result), value=value)
+    shape, dtype, view = facts[0]
     members: tuple[Member, ...] = ()
-    if others:
-        members = tuple(
-            Member(name, shape, dtype) for name, (shape, dtype, _) in zip(("values", "indices"), facts, strict=True)
-        )
-    return Found(shape, dtype, view, members)
+    if isinstance(result, tuple | list):
+        named = type(result).__module__ == "torch.return_types"
+        names_of = ("values", "indices") if named else [f"[{place}]" for place in range(len(facts))]
+        members = tuple(Member(name, shape, dtype) for name, (shape, dtype, _) in zip(names_of, facts, strict=True))
+    return Found(shape, dtype, view, members, None, prod(shape) * ITEM_BYTES[dtype], "Tensor")
+
+
+def _type(result: object) -> str:
+    return "torch.Size" if type(result).__name__ == "Size" else type(result).__name__
 
 
 def _is_blind(told: Told, found: Found) -> bool:
@@ -204,13 +219,23 @@ def _different_errors(ours: Failure | None, found: Found) -> str:
 
 def _compared(told: Told, found: Found) -> Iterator[tuple[str, object, object]]:
     ours = told.answer
-    yield "number of results", len(ours.members), len(found.members)
-    yield "shape", _fitted(ours.shape or (), found.shape or ()), found.shape
+    if found.shape is None or ours.shape is None:
+        yield "type", ours.type, found.type
+        yield "value", ours.value, ours.value if ours.value is None else found.value
+        return
+    members = _each(ours.members)
+    yield "number of results", len(members), len(found.members)
+    yield "shape", _fitted(ours.shape, found.shape), found.shape
     yield "dtype", ours.dtype, found.dtype
     yield "storage shared", ours.view, found.view
-    for mine, real in zip(ours.members, found.members, strict=True):
+    for mine, real in zip(members, found.members, strict=True):
         yield f"shape of {mine.name}", _fitted(mine.shape, real.shape), real.shape
         yield f"dtype of {mine.name}", mine.dtype, real.dtype
+
+
+def _each(members: Sequence[Member]) -> list[Member]:
+    """Return every member by itself."""
+    return [member for member in members for _ in range(int(member.count))]
 
 
 def _fitted(mine: Shape, real: Shape) -> Shape:

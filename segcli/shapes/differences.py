@@ -4,8 +4,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from segcli.shapes.reductions import LACKING
-from segcli.shapes.result import Answer
+from segcli.shapes.result import UNKNOWN, Answer
 
 NEGATIVE_STEP = "step must be greater than zero"
 INDEX_DTYPES = "tensors used as indices must be"
@@ -13,12 +12,13 @@ INDEX_DTYPES = "tensors used as indices must be"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Both answers, and the rules that were at work."""
+    """Both answers, the rules that were at work, and what NumPy lacks, if anything."""
 
     torch: Answer
     numpy: Answer
     torch_rules: AbstractSet[str]
     numpy_rules: AbstractSet[str]
+    lacking: str = ""
 
     def torch_says(self, words: str) -> bool:
         """Tell whether PyTorch raises with these words."""
@@ -33,10 +33,6 @@ _INTEGERS = (
     "PyTorch selects with an integer first, so its axis is gone and separates nothing; NumPy makes an integer an "
     "advanced index as soon as another index is one, and moves them to the front where something stands between"
 )
-
-
-def _lacks(name: str) -> Callable[[Case], bool]:
-    return lambda case: case.numpy_says(f"has no attribute '{name}'")
 
 
 # The first that holds is the reason: the ones that change what an index is come before those about where axes land.
@@ -70,7 +66,6 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         lambda case: {"empty-ellipsis", "front"} <= case.numpy_rules and "front" not in case.torch_rules,
         "an ellipsis that stands for no axis separates advanced indices in NumPy, not in PyTorch",
     ),
-    *((_lacks(name), f"NumPy has no {name}: {advice}") for name, advice in LACKING.items()),
     (
         lambda case: case.numpy_says("unexpected keyword argument 'descending'"),
         "NumPy sorts upwards only: sort, then flip the axis",
@@ -104,6 +99,122 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         "PyTorch takes no std and var of integers, NumPy gives float64",
     ),
     (
+        lambda case: "transpose-swaps" in case.torch_rules,
+        "PyTorch's transpose swaps two dims, NumPy's takes all axes in their new order; swapaxes is the same in both",
+    ),
+    (
+        lambda case: "repeat-tiles" in case.torch_rules,
+        "PyTorch's repeat puts copies of the whole side by side, as np.tile does; NumPy's repeats each element",
+    ),
+    (
+        lambda case: "squeeze-stays" in case.torch_rules,
+        "PyTorch leaves a dim whose size is not 1, NumPy raises",
+    ),
+    (
+        lambda case: "view-takes-dtype" in case.torch_rules,
+        "NumPy's view takes a dtype and no shape: x.reshape(...) means the same in both",
+    ),
+    (
+        lambda case: "flatten-dims" in case.torch_rules,
+        "NumPy's flatten takes no dims: write x.reshape(...)",
+    ),
+    (
+        lambda case: "size-is-number" in case.torch_rules,
+        "size is a method in PyTorch, the number of elements in NumPy: x.shape[...] means the same in both",
+    ),
+    (
+        lambda case: "expand-keeps" in case.torch_rules,
+        "-1 keeps a size in PyTorch's expand; np.broadcast_to takes none",
+    ),
+    (
+        lambda case: "contiguous-0d" in case.torch_rules,
+        "np.ascontiguousarray makes a 0-d array 1-d",
+    ),
+    (
+        lambda case: "split-size" in case.torch_rules and "sections" in case.numpy_rules,
+        "the number in split is the size of a piece in PyTorch, the number of pieces in NumPy",
+    ),
+    (
+        lambda case: "split-size" in case.torch_rules and "cut-points" in case.numpy_rules,
+        "a list in split holds the sizes of the pieces in PyTorch, the positions where to cut in NumPy",
+    ),
+    (
+        lambda case: "skips-empty" in case.torch_rules,
+        "PyTorch's cat skips a tensor of shape (0,), NumPy wants as many axes of all",
+    ),
+    (
+        lambda case: "sizes-apart" in case.torch_rules and case.numpy_says("as a data type"),
+        "NumPy takes the shape as one tuple, np.zeros((2, 3)): its second argument is the dtype",
+    ),
+    (
+        lambda case: case.torch_says("inconsistent with step sign"),
+        "a range without numbers is an error in PyTorch, empty in NumPy",
+    ),
+    (
+        lambda case: "nonzero-rows" in case.torch_rules,
+        "nonzero() gives one row an element in PyTorch, (n, ndim); NumPy one array an axis, as as_tuple=True does",
+    ),
+    (
+        lambda case: "positions-wrap" in case.torch_rules,
+        "take_along_dim takes positions modulo the axis in PyTorch, NumPy raises",
+    ),
+    (
+        lambda case: case.torch_says("Index put requires the source"),
+        "with positions or masks PyTorch wants the value's dtype to be the target's; NumPy casts",
+    ),
+    (
+        lambda case: case.torch_says("can't assign a "),
+        "PyTorch assigns tensors and numbers only; NumPy makes an array of a list",
+    ),
+    (
+        lambda case: case.numpy_says("boolean array indexing assignment"),
+        "for a mask of the whole array NumPy wants one value an element, or one",
+    ),
+    (
+        lambda case: case.numpy_says("assignment destination is read-only"),
+        "an expanded array is read-only in NumPy",
+    ),
+    (
+        lambda case: case.numpy_says("setting an array element"),
+        "one element takes a scalar in NumPy, any tensor of one element in PyTorch",
+    ),
+    (
+        lambda case: case.torch_says("value cannot be converted to type"),
+        "PyTorch refuses a number that its dtype cannot hold",
+    ),
+    (
+        lambda case: case.numpy_says("Python integer"),
+        "PyTorch lets a Python integer that the dtype does not hold wrap round, NumPy refuses it",
+    ),
+    (
+        lambda case: "compared-with-a-stranger" in case.torch_rules | case.numpy_rules,
+        "PyTorch compares a tensor with no list, text or None (== is plain False); NumPy compares each element",
+    ),
+    (
+        lambda case: "0-d-gives-way" in case.torch_rules,
+        "a 0-d tensor does not widen the dtype of one that has axes in PyTorch; NumPy counts it in full",
+    ),
+    (
+        lambda case: "integers-with-floats" in case.torch_rules,
+        "with integers PyTorch keeps the dtype of the floats; NumPy takes a float wide enough for the integers",
+    ),
+    (
+        lambda case: "default-float" in case.torch_rules,
+        "PyTorch makes its default float32, NumPy a float as wide as the integers need: float64 for int32 and int64",
+    ),
+    (
+        lambda case: "bool-as-int8" in case.numpy_rules,
+        "NumPy computes bools as int8 here; PyTorch refuses them, or keeps bool",
+    ),
+    (
+        lambda case: case.torch_says("ZeroDivisionError"),
+        "PyTorch refuses integers divided by zero, NumPy gives 0 and warns",
+    ),
+    (
+        lambda case: "gather-crops" in case.torch_rules,
+        "gather takes the first positions where the index is smaller; np.take_along_axis broadcasts the index",
+    ),
+    (
         lambda case: "truncated-floats" in case.torch_rules,
         "PyTorch truncates floats in a list to integers, silently; NumPy refuses them",
     ),
@@ -112,26 +223,43 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
 
 def name_difference(case: Case) -> str:
     """Return the rule that makes two answers differ; empty where they do not."""
-    if not _differ(case.torch, case.numpy):
+    if not _differ(case.torch, case.numpy) or _is_unknown(case.torch) or _is_unknown(case.numpy):
         return ""
-    for holds, rule in _RULES:
-        if holds(case):
-            return rule
+    if case.lacking:
+        return case.lacking
+    return next((rule for holds, rule in _RULES if holds(case)), "") or _bare_difference(case)
+
+
+def _bare_difference(case: Case) -> str:
+    """Say which of them raises, or which dtypes they give, where no rule says why."""
     if case.torch.error is not None and case.numpy.error is not None:
         return ""
     if case.torch.error is not None:
         return f"PyTorch raises {case.torch.error.type} where NumPy does not"
     if case.numpy.error is not None:
         return f"NumPy raises {case.numpy.error.type} where PyTorch does not"
-    return f"PyTorch gives {case.torch.dtype}, NumPy {case.numpy.dtype}"
+    return f"PyTorch gives {_given(case.torch)}, NumPy {_given(case.numpy)}"
+
+
+def _given(answer: Answer) -> str:
+    """Say what a library gives, where the shapes are the same or one is no tensor."""
+    return answer.dtype or f"a plain {answer.type}"
 
 
 def is_same(torch: Answer, numpy: Answer) -> bool:
     """Tell whether both give the same shape, of as many tensors, or both raise."""
-    return torch.shape == numpy.shape and len(torch.members) == len(numpy.members)
+    if torch.error is not None or numpy.error is not None:
+        both = torch.error is not None and numpy.error is not None
+        return both and not (_is_unknown(torch) or _is_unknown(numpy))
+    alike = torch.shape == numpy.shape and torch.value == numpy.value
+    return alike and [member.count for member in torch.members] == [member.count for member in numpy.members]
 
 
 def _differ(torch: Answer, numpy: Answer) -> bool:
     if torch.error is not None and numpy.error is not None:
         return torch.error.type != numpy.error.type
     return not is_same(torch, numpy) or torch.dtype != numpy.dtype
+
+
+def _is_unknown(answer: Answer) -> bool:
+    return answer.error is not None and answer.error.type == UNKNOWN

@@ -1,26 +1,44 @@
 """Walks the tree of an expression with one library's rules. Nothing is executed: only shapes and dtypes flow."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
-from segcli.shapes.labels import label_indexed, label_reduced
-from segcli.shapes.nodes import Attribute, Call, Constant, Name, Node, Sequence, Slice, Subscript
-from segcli.shapes.numpy_index import index_numpy
-from segcli.shapes.operations import OPERATIONS, Rule, nearest_operations
-from segcli.shapes.request import Request
-from segcli.shapes.scan import refusal
-from segcli.shapes.stages import Evaluation, Library, Stage
-from segcli.shapes.torch_index import index_torch
+from segcli.shapes.calls import Call, Layer, Operation
+from segcli.shapes.finish import finish, finish_indexing
+from segcli.shapes.index.numpy_index import index_numpy
+from segcli.shapes.index.torch_index import index_torch
+from segcli.shapes.operations import find_operation, find_space
+from segcli.shapes.picking import pick, pick_member
+from segcli.shapes.plain import compute, index_plain
+from segcli.shapes.stages import Done, Evaluation, Library
+from segcli.shapes.text.nodes import (
+    Assign,
+    Attribute,
+    Constant,
+    Name,
+    Node,
+    Operator,
+    Sequence,
+    Slice,
+    Subscript,
+    Text,
+)
+from segcli.shapes.text.nodes import Call as CallNode
+from segcli.shapes.text.scan import refusal
 from segcli.shapes.values import (
+    DTYPES,
     ELLIPSIS,
     INTEGER,
+    DType,
     Item,
     Listed,
     Pair,
+    Parts,
     RaisedError,
     SliceBounds,
     Span,
+    Symbol,
     Tensor,
     Value,
     type_name,
@@ -28,13 +46,19 @@ from segcli.shapes.values import (
 
 # A stride times a step must fit in an int64; no tensor has that many elements to step over.
 _MAX_STEP = 2**31
+_DTYPE_ALIASES = {"half": "float16", "float": "float32", "double": "float64"} | {
+    "short": "int16",
+    "int": "int32",
+    "long": "int64",
+}
 
+_NO_TENSOR = "expected a tensor here: a name, indexed or computed with"
 
 TORCH = Library("torch", index_torch)
 NUMPY = Library("numpy", index_numpy)
 
 
-def evaluate(state: Evaluation, node: Node) -> Tensor | Pair:
+def evaluate(state: Evaluation, node: Node) -> Value:
     """Find what an expression gives, noting the way there in ``state``.
 
     Args:
@@ -45,219 +69,277 @@ def evaluate(state: Evaluation, node: Node) -> Tensor | Pair:
         RaisedError: As the library would raise.
         SegcliError: Where the expression uses what is not supported.
     """
-    return _tensor(state, node)
+    if isinstance(node, Assign):
+        return _assigned(state, node)
+    result = _value(state, node)
+    if isinstance(node, Constant | Sequence | Text) or (isinstance(node, Name) and not isinstance(result, Tensor)):
+        raise refusal(state.expr, node.span, _NO_TENSOR)
+    if isinstance(result, Layer):
+        hint = f"apply it to a tensor: {state.text(node)}(x)"
+        raise refusal(state.expr, node.span, "a layer alone has no shape", hint)
+    return result
 
 
-def _tensor(state: Evaluation, node: Node) -> Tensor | Pair:
-    """Evaluate a node that must be a tensor (or the pair that max(dim) returns)."""
-    match node:
-        case Name(name):
-            return _named_tensor(state, node, name)
-        case Subscript(base, index):
-            source = _tensor(state, base)
-            return _subscript(state, node, base, source, _inside(state, index))
-        case Attribute(base, name):
-            return _attribute(state, node, base, name)
-        case Call():
-            return _call(state, node)
-        case _:
-            raise refusal(state.expr, node.span, "expected a tensor here: a name, indexed or reduced")
-
-
-def _inside(state: Evaluation, index: Node) -> Item:
-    """Evaluate an index: stages in there belong to another chain."""
+def _assigned(state: Evaluation, node: Assign) -> Value:
+    """Evaluate the value first, as Python does, then what is assigned to, and then the index."""
+    value = _item(state, node.value)
+    target = Item(_tensor_of(state, node.target.base), state.text(node.target.base), node.target.base.span)
     state.depth += 1
-    item = _item(state, index)
+    index = _index_item(state, node.target.index)
     state.depth -= 1
-    return item
+    # Most expressions assign nothing.
+    from segcli.shapes.select.placing import copied_note
+
+    state.notes.extend(copied_note(state, target))
+    return _apply(state, "operator", "[]=", [("", target), ("", index), ("", value)], node)
 
 
-def _named_tensor(state: Evaluation, node: Node, name: str) -> Tensor:
-    value = state.bindings[name]
+def _tensor_of(state: Evaluation, node: Node) -> Value:
+    """Evaluate what is indexed or asked for an attribute; a literal that is bound to a name is neither."""
+    if isinstance(node, Name) and not isinstance(state.bindings[node.name], Tensor | Symbol):
+        message = f"{node.name} is bound to a literal, expected a tensor here"
+        hint = f"write {node.name}='tensor(...)', or a shape such as {node.name}=8,16"
+        raise refusal(state.expr, node.span, message, hint)
+    if isinstance(node, Constant | Sequence | Text):
+        raise refusal(state.expr, node.span, _NO_TENSOR)
+    return _plain_value(state, node)
+
+
+def _plain_value(state: Evaluation, node: Node) -> Value:
+    value = _value(state, node)
+    if isinstance(value, Layer):
+        hint = "apply it to a tensor: nn.Conv2d(3, 64, 3)(x)"
+        raise refusal(state.expr, node.span, "a layer alone is no tensor", hint)
+    return value
+
+
+def _value(state: Evaluation, node: Node) -> Value | Layer:
+    # By a table, not by match: a batch comes through here a hundred thousand times a second.
+    return _VISITORS[type(node)](state, node)
+
+
+def _constant(_: Evaluation, node: Constant) -> Value:
+    return ELLIPSIS if isinstance(node.value, str) else node.value
+
+
+def _text(_: Evaluation, node: Text) -> Value:
+    return node.value
+
+
+def _listed(state: Evaluation, node: Sequence) -> Value:
+    return Listed(tuple(_item(state, item) for item in node.items), node.is_tuple)
+
+
+def _valueless(state: Evaluation, node: Assign) -> Value:
+    raise refusal(state.expr, node.span, "an assignment has no value")
+
+
+def _computed(state: Evaluation, node: Operator) -> Value:
+    items = [_item(state, operand) for operand in node.operands]
+    if not any(isinstance(item.value, Tensor) for item in items):
+        return compute(node.mark, items, node.mark_span)
+    mark = node.mark if len(items) > 1 else f"unary_{node.mark}"
+    return _apply(state, "operator", mark, [("", item) for item in items], node)
+
+
+def _named(state: Evaluation, node: Name) -> Value:
+    value = state.bindings[node.name]
+    text = state.text(node)
     if not isinstance(value, Tensor):
-        message = f"{name} is bound to a literal, expected a tensor here"
-        raise refusal(state.expr, node.span, message, f"write {name}='tensor(...)', or a shape such as {name}=8,16")
+        return _respanned(value, text, node.span)
     if state.library.name == "numpy" and value.dtype == "bfloat16":
         raise RaisedError(node.span, "TypeError", "data type 'bfloat16' not understood")
-    text = state.text(node)
     return value if value.text == text else replace(value, text=text)
 
 
-def _note(state: Evaluation, stage: Stage) -> None:
-    if not isinstance(stage.done, str):
-        state.notes.extend(stage.done.notes)
-        state.rules |= stage.done.rules
-        state.needs.extend(stage.done.needs)
-    if not state.depth:
-        state.stages.append(stage)
-
-
-def _subscript(state: Evaluation, node: Subscript, base: Node, source: Tensor | Pair, index: Item) -> Tensor | Pair:
-    text = state.text(node)
-    if isinstance(source, Pair):
-        return _picked(state, node, base, source, index)
-    done = state.library.index(source, index, len(state.stages))
-    labels = label_indexed(source.labels, done)
-    result = Tensor(done.shape, source.dtype, text, scalar=done.scalar, labels=labels)
-    _note(state, Stage(state.text(base), text, source, done, result))
-    return result
-
-
-def _picked(state: Evaluation, node: Subscript, base: Node, pair: Pair, index: Item) -> Tensor:
-    value = index.value
-    if isinstance(value, Tensor):
-        if set(value.shape) - {1} or value.dtype not in ("bool", *INTEGER):
-            words = "only integer tensors of a single element can be converted to an index"
-            raise RaisedError(index.span, "TypeError", words)
-        value = None if value.values is None else int(value.values[0])
-    if isinstance(value, SliceBounds) or (value is None and index.value is not None):
-        raise refusal(state.expr, index.span, f"{pair.function}(dim) returns two tensors: pick one with [0] or [1]")
-    if not isinstance(value, int):
-        words = f"tuple indices must be integers or slices, not {type_name(value)}"
-        raise RaisedError(index.span, "TypeError", words)
-    if not -2 <= value < 2:  # noqa: PLR2004 - a pair
-        raise RaisedError(index.span, "IndexError", "tuple index out of range")
-    return _pick(state, node, base, pair, "indices" if value % 2 else "values")
-
-
-def _pick(state: Evaluation, node: Node, base: Node, pair: Pair, member: str) -> Tensor:
-    text = state.text(node)
-    result = replace(pair.values if member == "values" else pair.indices, text=text)
-    _note(state, Stage(state.text(base), text, pair, member, result))
-    return result
-
-
-def _attribute(state: Evaluation, node: Attribute, base: Node, name: str) -> Tensor:
-    if name not in ("values", "indices"):
-        _unsupported(state, node, name)
-    source = _tensor(state, base)
-    if isinstance(source, Pair):
-        return _pick(state, node, base, source, name)
-    if state.library.name == "torch":
-        _unsupported(state, node, name)
-    raise _no_attribute(source, node)
-
-
-def _no_attribute(source: Tensor | Pair, node: Attribute) -> RaisedError:
-    """Return NumPy's error for an attribute that an array or a scalar lacks."""
-    owner = f"numpy.{source.dtype}" if isinstance(source, Tensor) and source.scalar else "numpy.ndarray"
-    return RaisedError(node.name_span, "AttributeError", f"'{owner}' object has no attribute '{node.name}'")
-
-
-def _unsupported(state: Evaluation, node: Attribute, name: str) -> NoReturn:
-    close = get_close_matches(name, OPERATIONS, n=3, cutoff=0.5)
-    supported = nearest_operations()
-    hint = f"did you mean {' or '.join(close)}? supported: {supported}" if close else f"supported: {supported}"
-    raise refusal(state.expr, node.name_span, f"{name} is not supported", hint)
-
-
-def _call(state: Evaluation, node: Call) -> Tensor | Pair:
-    function = node.function
-    if not isinstance(function, Attribute):
-        name = state.text(function)
-        raise refusal(
-            state.expr,
-            function.span,
-            f"{name[:40]} is not a function that is supported",
-            f"supported: {nearest_operations()}, as x.sum(...) or torch.sum(x, ...)",
-        )
-    operation = OPERATIONS.get(function.name)
-    if operation is None:
-        _unsupported(state, function, function.name)
-    of_torch = isinstance(function.base, Name) and function.base.name == "torch" and "torch" not in state.bindings
-    base = _input_of(state, node, function) if of_torch else function.base
-    rule = operation.rules.get(state.library.name)
-    if rule is None:
-        raise _lacking(state, base, function, of_torch=of_torch)
-    source = _tensor(state, base)
-    arguments = [
-        (argument.keyword, _inside(state, argument.node)) for argument in node.arguments if argument.node is not base
-    ]
-    text = _call_text(state, node, of_torch=of_torch)
-    request = operation.read(function.name, arguments, node.span, text, of_torch=of_torch)
-    return _operated(state, node, base, source, request, rule)
-
-
-def _lacking(state: Evaluation, base: Node, function: Attribute, *, of_torch: bool) -> RaisedError:
-    """Return NumPy's error for a function that it lacks; it looks for ``np.f`` first, for ``x.f`` after ``x``."""
-    if of_torch:
-        words = f"module 'numpy' has no attribute '{function.name}'"
-        return RaisedError(function.name_span, "AttributeError", words)
-    source = _tensor(state, base)
-    return _no_attribute(source, function)
-
-
-def _input_of(state: Evaluation, node: Call, function: Attribute) -> Node:
-    """Find the tensor among the arguments of ``torch.f``."""
-    for place, argument in enumerate(node.arguments):
-        if argument.keyword in ("input", "x", "a") or (place == 0 and not argument.keyword):
-            return argument.node
-    raise refusal(state.expr, node.span, f"torch.{function.name}() needs a tensor as its first argument")
-
-
-def _call_text(state: Evaluation, node: Call, *, of_torch: bool) -> str:
-    if of_torch or not isinstance(node.function, Attribute):
-        return state.text(node)
-    return state.expr[node.function.name_span[0] - 1 : node.span[1]]
-
-
-def _operated(
-    state: Evaluation, node: Call, base: Node, source: Tensor | Pair, request: Request, rule: Rule
-) -> Tensor | Pair:
-    text = state.text(node)
-    if isinstance(source, Pair):
-        raise _no_tensor(source, request, base)
-    done = rule(source, request, len(state.stages))
-    labels = label_reduced(source.labels, done)
-    result: Tensor | Pair = Tensor(done.shape, done.dtype, text, scalar=done.scalar and not done.shape, labels=labels)
-    if done.pair:
-        values = Tensor(done.shape, done.dtype, text, labels=labels)
-        result = Pair(values, Tensor(done.shape, "int64", text, labels=labels), request.name)
-    _note(state, Stage(state.text(base), text, source, done, result))
-    return result
-
-
-def _no_tensor(pair: Pair, request: Request, base: Node) -> RaisedError:
-    """Return PyTorch's error for a call of the pair that a function returned."""
-    if not request.of_torch:
-        words = f"'torch.return_types.{pair.function}' object has no attribute '{request.name}'"
-        return RaisedError(request.span, "AttributeError", words)
-    if request.name == "norm":
-        # It is Python, and asks for the layout first.
-        words = f"'torch.return_types.{pair.function}' object has no attribute 'layout'"
-        return RaisedError(base.span, "AttributeError", words)
-    words = f"{request.name}(): argument 'input' (position 1) must be Tensor, not torch.return_types.{pair.function}"
-    return RaisedError(base.span, "TypeError", words)
+def _subscript(state: Evaluation, node: Subscript) -> Value:
+    base = Item(_tensor_of(state, node.base), state.text(node.base), node.base.span)
+    state.depth += 1
+    index = _index_item(state, node.index)
+    state.depth -= 1
+    if isinstance(base.value, Pair | Parts):
+        return pick(state, node, base, index)
+    if not isinstance(base.value, Tensor):
+        return index_plain(base, index)
+    done = state.library.index(base.value, index, len(state.stages))
+    return finish_indexing(state, state.input(base.text, base.value), done, state.text(node))
 
 
 def _item(state: Evaluation, node: Node) -> Item:
+    return Item(_plain_value(state, node), state.text(node), node.span)
+
+
+def _index_item(state: Evaluation, node: Node) -> Item:
+    """Evaluate an index; several tensors are a tuple there, and a number that is not known a 0-d tensor."""
     text = state.text(node)
-    return Item(_value(state, node), text, node.span)
+    if isinstance(node, Constant):
+        return Item(_constant(state, node), text, node.span)
+    if isinstance(node, Sequence):
+        items = tuple(_index_item(state, item) for item in node.items)
+        return Item(Listed(items, node.is_tuple), text, node.span)
+    value = _plain_value(state, node)
+    if isinstance(value, Pair):
+        value = Listed(tuple(Item(tensor, text, node.span) for tensor in (value.values, value.indices)), is_tuple=True)
+    elif isinstance(value, Parts):
+        tensors = value.tensors()
+        if tensors is None:
+            raise refusal(state.expr, node.span, f"how many tensors {value.function}() returns is not known")
+        value = Listed(tuple(Item(tensor, text, node.span) for tensor in tensors), value.is_tuple)
+    elif isinstance(value, Symbol):
+        value = Tensor((), "int64", text)
+    return Item(value, text, node.span)
 
 
-def _value(state: Evaluation, node: Node) -> Value:
-    match node:
-        case Constant(value):
-            return ELLIPSIS if isinstance(value, str) else value
-        case Name(name) if not isinstance(state.bindings[name], Tensor):
-            return _respanned(state.bindings[name], state.text(node), node.span)
-        case Sequence(items, is_tuple):
-            return Listed(tuple(_item(state, item) for item in items), is_tuple)
-        case Slice(bounds):
-            return _slice(state, node, bounds)
-        case Call(Name("slice"), arguments) if "slice" not in state.bindings:
-            return _slice_call(state, node, [argument.node for argument in arguments if not argument.keyword])
-        case _:
-            return _indexable(state, node)
+def _attribute(state: Evaluation, node: Attribute) -> Value:
+    space = find_space(node.base, state.bindings)
+    if space is not None:
+        dtype = _DTYPE_ALIASES.get(node.name, node.name)
+        if space == "torch" and dtype in DTYPES:
+            return DType(dtype)
+        hint = _nearest(node.name, (space,))
+        raise refusal(state.expr, node.name_span, f"{state.text(node)[:40]} is not a value", hint)
+    operation = find_operation("attribute", node.name)
+    if operation is None and node.name not in ("values", "indices"):
+        _unsupported(state, node, ("attribute", "method"))
+    base = Item(_tensor_of(state, node.base), state.text(node.base), node.base.span)
+    if isinstance(base.value, Pair) and node.name in ("values", "indices"):
+        return pick_member(state, node, base, node.name)
+    if operation is None and state.library.name == "torch":
+        _unsupported(state, node, ("attribute", "method"))
+    if operation is None or not isinstance(base.value, Tensor):
+        raise _no_attribute(base.value, node, state.library)
+    return _run(state, operation, "attribute", node.name, [("", base)], node)
 
 
-def _indexable(state: Evaluation, node: Node) -> Value:
-    """Evaluate a tensor in an index; a pair is a tuple there."""
-    result = _tensor(state, node)
-    if isinstance(result, Tensor):
-        return result
+def _no_attribute(owner: Value, node: Attribute, library: Library) -> RaisedError:
+    """Return the error for an attribute that a value lacks."""
+    name = type_name(owner)
+    if library.name == "numpy" and isinstance(owner, Tensor):
+        name = f"numpy.{owner.dtype}" if owner.scalar else "numpy.ndarray"
+    return RaisedError(node.name_span, "AttributeError", f"'{name}' object has no attribute '{node.name}'")
+
+
+def _unsupported(state: Evaluation, node: Attribute, spaces: tuple[str, ...]) -> NoReturn:
+    raise refusal(state.expr, node.name_span, f"{node.name} is not supported", _nearest(node.name, spaces))
+
+
+def _nearest(name: str, spaces: tuple[str, ...]) -> str:
+    """Return the hint with the supported names that are nearest, those of the same spaces first."""
+    # Most expressions are understood.
+    from difflib import get_close_matches
+
+    from segcli.shapes.operations import names_in, written
+
+    places = [*spaces, *(space for space in ("method", "torch", "functional", "nn") if space not in spaces)]
+    known: dict[str, str] = {}
+    for space in places:
+        for candidate in names_in(space):
+            known.setdefault(candidate, space)
+    close = get_close_matches(name, known, n=4, cutoff=0.5)
+    meant = ", ".join(written(known[candidate], candidate) for candidate in close)
+    return f"the nearest: {meant}" if close else "segcli shapes --help lists what is supported"
+
+
+def _call(state: Evaluation, node: CallNode) -> Value | Layer:
+    function = node.function
+    if isinstance(function, Name) and function.name == "slice" and "slice" not in state.bindings:
+        return _slice_call(state, node, [argument.node for argument in node.arguments if not argument.keyword])
+    if isinstance(function, CallNode):
+        return _applied(state, node, function)
+    if not isinstance(function, Attribute):
+        name = state.text(function)
+        message = f"{name[:40]} is not a function that is supported"
+        hint = "write x.sum(...), torch.sum(x, ...), F.pad(x, ...) or nn.Conv2d(...)(x)"
+        raise refusal(state.expr, function.span, message, hint)
+    space = find_space(function.base, state.bindings)
+    operation = find_operation(space or "method", function.name)
+    if operation is None:
+        _unsupported(state, function, (space or "method",))
+    arguments = _owner(state, node, function, operation) if space is None else []
+    if space is not None and state.library.name == "numpy" and operation.numpy is None:
+        _lack(state, operation, function)
+        words = f"module 'numpy' has no attribute '{function.name}'"
+        raise RaisedError(function.name_span, "AttributeError", words)
+    arguments += [(argument.keyword, _item(state, argument.node)) for argument in node.arguments]
+    if space == "nn":
+        return Layer(_made(state, "nn", function.name, arguments, node), operation)
+    return _run(state, operation, space or "method", function.name, arguments, node)
+
+
+def _owner(state: Evaluation, node: CallNode, function: Attribute, operation: Operation) -> list[tuple[str, Item]]:
+    """Evaluate what a method belongs to: its first argument."""
+    base = Item(_tensor_of(state, function.base), state.text(function.base), function.base.span)
+    if state.library.name == "numpy" and operation.numpy is None:
+        _lack(state, operation, function)
+        raise _no_attribute(base.value, function, state.library)
+    if not isinstance(base.value, Tensor) and not _has_method(base.value, function.name):
+        words = f"'{type_name(base.value)}' object has no attribute '{function.name}'"
+        raise RaisedError(node.span, "AttributeError", words)
+    return [("", base)]
+
+
+def _has_method(value: Value, name: str) -> bool:
+    """Tell whether what is no tensor has a method of a tensor."""
+    return isinstance(value, Listed) and value.is_size and name == "numel"
+
+
+def _applied(state: Evaluation, node: CallNode, function: CallNode) -> Value:
+    """Apply a layer to a tensor."""
+    layer = _value(state, function)
+    if not isinstance(layer, Layer):
+        raise RaisedError(function.span, "TypeError", f"'{type_name(layer)}' object is not callable")
+    arguments = [(argument.keyword, _item(state, argument.node)) for argument in node.arguments]
+    call = replace(_made(state, "nn", layer.call.name, arguments, node), layer=layer.call)
+    return finish(state, call, cast("Done", layer.operation.torch(call)))
+
+
+def _lack(state: Evaluation, operation: Operation, function: Attribute) -> None:
+    state.lacking = f"NumPy has no {function.name}" + (f": {operation.advice}" if operation.advice else "")
+
+
+def _apply(state: Evaluation, space: str, name: str, arguments: list[tuple[str, Item]], node: Node) -> Value:
+    operation = find_operation(space, name)
+    if operation is None:
+        raise refusal(state.expr, node.span, f"{name} is not supported")
+    return _run(state, operation, space, name, arguments, node)
+
+
+def _run(
+    state: Evaluation, operation: Operation, space: str, name: str, arguments: list[tuple[str, Item]], node: Node
+) -> Value:
+    call = _made(state, space, name, arguments, node)
+    rule = operation.torch if state.library.name == "torch" else operation.numpy
+    if rule is None:
+        state.lacking = f"NumPy has no {name}" + (f": {operation.advice}" if operation.advice else "")
+        owner = arguments[0][1].value
+        name_span = node.name_span if isinstance(node, Attribute) else node.span
+        raise _no_attribute(owner, Attribute(node, name, name_span, node.span), state.library)
+    if operation.read_as and state.library.name == "numpy":
+        state.read_as.setdefault(name, operation.read_as)
+    return finish(state, call, cast("Done", rule(call)))
+
+
+def _made(state: Evaluation, space: str, name: str, arguments: list[tuple[str, Item]], node: Node) -> Call:
     text = state.text(node)
-    return Listed((Item(result.values, text, node.span), Item(result.indices, text, node.span)), is_tuple=True)
+    short = text
+    if space == "method" and isinstance(node, CallNode) and isinstance(node.function, Attribute):
+        short = state.expr[node.function.name_span[0] - 1 : node.span[1]]
+    elif space == "attribute" and isinstance(node, Attribute):
+        short = f".{name}"
+    elif space == "operator" and isinstance(node, Operator):
+        short = node.mark
+        text = text if text.startswith("(") and _is_bracketed(text) else f"({text})"
+    return Call(name, space, tuple(arguments), node.span, short, text, len(state.stages))
+
+
+def _is_bracketed(text: str) -> bool:
+    """Tell whether the first bracket of a text closes at its end."""
+    depth = 0
+    for place, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if not depth:
+            return place == len(text) - 1
+    return False
 
 
 def _respanned(value: Value, text: str, span: Span) -> Value:
@@ -268,24 +350,29 @@ def _respanned(value: Value, text: str, span: Span) -> Value:
     return Listed(tuple(items), value.is_tuple)
 
 
-def _slice_call(state: Evaluation, node: Call, nodes: list[Node]) -> SliceBounds:
+def _slice_call(state: Evaluation, node: CallNode, nodes: list[Node]) -> SliceBounds:
     if len(nodes) != len(node.arguments) or not 1 <= len(nodes) <= 3:  # noqa: PLR2004 - start, stop, step
         raise refusal(state.expr, node.span, "slice() takes one to three numbers")
     first, second, third = ([None, *nodes] if len(nodes) == 1 else [*nodes, None, None])[:3] + [None] * (
         len(nodes) == 1
     )
-    return _slice(state, node, (first, second, third))
+    return _slice(state, Slice((first, second, third), node.span))
 
 
-def _slice(state: Evaluation, node: Node, bounds: tuple[Node | None, Node | None, Node | None]) -> SliceBounds:
-    start, stop, step = (None if bound is None else _bound(state, bound) for bound in bounds)
+def _slice(state: Evaluation, node: Slice) -> SliceBounds:
+    start, stop, step = (None if bound is None else _bound(state, bound) for bound in node.bounds)
     if step is not None and abs(step) >= _MAX_STEP:
         raise refusal(state.expr, node.span, f"a step of {step} is larger than 2^31 - 1")
     return SliceBounds(start, stop, step)
 
 
 def _bound(state: Evaluation, node: Node) -> int | None:
-    value = _inside(state, node).value
+    state.depth += 1
+    value = _plain_value(state, node)
+    state.depth -= 1
+    if isinstance(value, Symbol):
+        message = f"the value of {state.text(node)} is not known, and the size of a slice needs it"
+        raise refusal(state.expr, node.span, message, "give that size a number")
     if isinstance(value, Tensor) and not value.shape and value.dtype in INTEGER:
         if value.values is None:
             message = f"the value of {state.text(node)} is not known, and the size of a slice needs it"
@@ -297,3 +384,17 @@ def _bound(state: Evaluation, node: Node) -> int | None:
         return None if value is None else int(value)
     words = "slice indices must be integers or None or have an __index__ method"
     raise RaisedError(node.span, "TypeError", words)
+
+
+_VISITORS: dict[type, Callable[[Evaluation, Any], Value | Layer]] = {
+    Constant: _constant,
+    Text: _text,
+    Name: _named,
+    Sequence: _listed,
+    Slice: _slice,
+    Subscript: _subscript,
+    Attribute: _attribute,
+    Operator: _computed,
+    CallNode: _call,
+    Assign: _valueless,
+}

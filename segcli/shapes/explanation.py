@@ -5,21 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from segcli.errors import SegcliError
+from segcli.shapes.answering import answer_with
+from segcli.shapes.computed import Computed
 from segcli.shapes.differences import Case, is_same, name_difference
 from segcli.shapes.evaluate import NUMPY, TORCH, evaluate
-from segcli.shapes.file_spec import describe
-from segcli.shapes.formula import write_formula
+from segcli.shapes.formula import Written, write_formula
 from segcli.shapes.indexing import Indexing, Step
-from segcli.shapes.names import bind as bind_names
-from segcli.shapes.names import size_names
-from segcli.shapes.nodes import Node
-from segcli.shapes.parse import parse
-from segcli.shapes.reductions import LACKING, Reduced
-from segcli.shapes.result import Answer, Broadcast, BroadcastRow, Explanation, Failure, Member, TraceStep
+from segcli.shapes.reduced import Reduced
+from segcli.shapes.result import UNKNOWN, Answer, Broadcast, BroadcastRow, Explanation, Failure, TraceStep
 from segcli.shapes.rewrite import propose_rewrite
 from segcli.shapes.stages import Evaluation, Library, Stage
 from segcli.shapes.symbols import strongest
-from segcli.shapes.values import Pair, RaisedError, Shape, Tensor, Value
+from segcli.shapes.text.file_spec import describe
+from segcli.shapes.text.names import bind as bind_names
+from segcli.shapes.text.names import size_names
+from segcli.shapes.text.nodes import Node
+from segcli.shapes.text.parse import parse
+from segcli.shapes.values import Pair, Parts, RaisedError, Shape, Tensor, Value
 
 LIBRARIES = {"torch": TORCH, "numpy": NUMPY}
 
@@ -29,7 +31,7 @@ class Told:
     """One library's answer with how it came about."""
 
     answer: Answer
-    result: Tensor | Pair | None
+    result: Value
     state: Evaluation
 
 
@@ -65,11 +67,12 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
         raise SegcliError(message)
     node = parse(expr)
     bindings = bind_names(expr, node, specs)
-    told = {name: tell(expr, node, bindings, library) for name, library in LIBRARIES.items()}
+    told = {lead: tell(expr, node, bindings, LIBRARIES[lead])}
+    told |= {name: _ask(expr, node, bindings, library) for name, library in LIBRARIES.items() if name != lead}
     torch, numpy, leading = told["torch"], told["numpy"], told[lead]
-    case = Case(torch.answer, numpy.answer, torch.state.rules, numpy.state.rules)
-    formula = None
-    if leading.result is not None:
+    case = Case(torch.answer, numpy.answer, torch.state.rules, numpy.state.rules, numpy.state.lacking)
+    formula: Written | None = None
+    if leading.answer.error is None:
         formula = write_formula(leading.state.stages, leading.result, lead, [*specs, *size_names(bindings)])
     return Explanation(
         expr=expr,
@@ -79,13 +82,14 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
         numpy=numpy.answer,
         same=is_same(torch.answer, numpy.answer),
         view=leading.answer.view,
-        formula=formula,
+        formula=formula.text if formula else None,
+        over=formula.over if formula else {},
         steps=tuple(step for stage in leading.state.stages for step in _trace(stage)),
         broadcasts=tuple(_broadcasts(leading.state.stages)),
         needs=strongest(leading.state.needs),
         differs=name_difference(case),
-        notes=(*_spec_notes(specs, bindings), *_notes(torch, leading)),
-        rewrite=None if torch.answer.shape == numpy.answer.shape else _rewrite(expr, node, bindings, torch),
+        notes=(*_spec_notes(specs, bindings), *_notes(torch, numpy, leading)),
+        rewrite=_mended(expr, node, bindings, torch) or _rewrite(expr, node, bindings, torch, numpy),
     )
 
 
@@ -105,21 +109,42 @@ def tell(expr: str, node: Node, bindings: Mapping[str, Value], library: Library)
         start, end = error.span
         failure = Failure(error.kind, error.message, expr[start:end], start, end, error.axis)
         return Told(Answer(None, None, None, (), failure), None, state)
-    members: tuple[Member, ...] = ()
-    first = result
-    if isinstance(first, Pair):
-        members = tuple(
-            Member(name, tensor.shape, tensor.dtype)
-            for name, tensor in (("values", first.values), ("indices", first.indices))
-        )
-        first = first.values
-    answer = Answer(first.shape, first.dtype, _is_view(state), members, None, first.labels or None)
-    return Told(answer, result, state)
+    return Told(answer_with(result, library.name, view=_is_view(state)), result, state)
 
 
-def _rewrite(expr: str, node: Node, bindings: dict[str, Value], torch: Told) -> str | None:
+def _ask(expr: str, node: Node, bindings: dict[str, Value], library: Library) -> Told:
+    """Let the other library answer; what segcli does not know of it is no reason to say nothing of the first."""
+    try:
+        return tell(expr, node, bindings, library)
+    except SegcliError as error:
+        failure = Failure(UNKNOWN, error.message.partition("\n")[0], expr, 0, len(expr), None)
+        return Told(Answer(None, None, None, (), failure), None, Evaluation(expr, bindings, library))
+
+
+def _mended(expr: str, node: Node, bindings: dict[str, Value], torch: Told) -> str | None:
+    """Return an expression that works in PyTorch, where this one raises."""
+    if torch.answer.error is None:
+        return None
+    # Most expressions raise nothing.
+    from segcli.shapes.mending import propose
+
+    works = {each: axes for each in propose(expr, node, torch.answer.error) if (axes := _axes_of(each, bindings)) >= 0}
+    # Of several, the one that makes nothing larger than it must be.
+    return min(works, key=works.__getitem__, default=None)
+
+
+def _axes_of(candidate: str, bindings: dict[str, Value]) -> int:
+    """Return how many axes a candidate's result has in PyTorch, -1 where it raises."""
+    try:
+        answer = tell(candidate, parse(candidate), bindings, TORCH).answer
+    except SegcliError:
+        return -1
+    return -1 if answer.error is not None else len(answer.shape or ())
+
+
+def _rewrite(expr: str, node: Node, bindings: dict[str, Value], torch: Told, numpy: Told) -> str | None:
     """Return an expression that both libraries read as PyTorch reads this one, where NumPy does not."""
-    if not isinstance(torch.result, Tensor):
+    if not isinstance(torch.result, Tensor) or torch.answer.shape == numpy.answer.shape:
         return None
     candidate = propose_rewrite(expr, node, bindings)
     if candidate is None:
@@ -135,34 +160,70 @@ def _shape_in(expr: str, node: Node, bindings: dict[str, Value], library: Librar
 
 
 def _is_view(state: Evaluation) -> bool:
-    """Tell whether storage is shared all the way: no operation of the chain copies."""
-    return all(isinstance(stage.done, Indexing) and stage.done.view for stage in state.stages)
+    """Tell whether storage is shared all the way: no operation on the way to the result copies."""
+    place: int | None = len(state.stages) - 1
+    while place is not None and place >= 0:
+        stage = state.stages[place]
+        if isinstance(stage.done, str | Reduced) or not stage.done.view:
+            return False
+        place = stage.inputs[0].stage
+    return True
 
 
 def _trace(stage: Stage) -> list[TraceStep]:
-    if isinstance(stage.done, str) or isinstance(stage.source, Pair):
+    if isinstance(stage.done, str):
         return []
-    steps = stage.done.steps if isinstance(stage.done, Indexing) else (stage.done.step,)
-    return [_traced(stage, step, stage.source, stage.done) for step in steps]
+    steps = (stage.done.step,) if isinstance(stage.done, Reduced) else stage.done.steps
+    traced = [_traced(stage, step) for step in steps]
+    return traced + ([rest] if isinstance(stage.done, Reduced) and (rest := _passing(stage, stage.done)) else [])
 
 
-def _traced(stage: Stage, step: Step, source: Tensor, done: Indexing | Reduced) -> TraceStep:
-    first = stage.result.values if isinstance(stage.result, Pair) else stage.result
+def _passing(stage: Stage, done: Reduced) -> TraceStep | None:
+    """Return the step of the axes that a reduction leaves alone."""
+    if not isinstance(stage.source, Tensor) or (done.flat and done.dims):
+        return None
+    takes = tuple(axis for axis in range(len(stage.source.shape)) if axis not in done.dims)
+    gives = tuple(axis for axis in range(len(done.shape)) if not done.keepdim or axis not in done.dims)
+    if not takes or len(takes) != len(gives):
+        return None
+    return _traced(stage, Step(done.step.stage, "", (0, 0), "not reduced", takes, gives, "kept"))
+
+
+def _traced(stage: Stage, step: Step) -> TraceStep:
+    source = stage.inputs[step.operand]
+    taken, given = _axes(source.value), _axes(stage.result)
+    # A list that NumPy makes an array of shows no axes of its own.
+    takes = step.takes if isinstance(source.value, Tensor | Pair | Parts) else ()
     return TraceStep(
         stage=step.stage,
-        on=stage.base,
+        on=source.text,
+        operand=step.operand,
+        source=source.stage,
         token=step.token,
         start=step.span[0],
         end=step.span[1],
         kind=step.kind,
-        takes=step.takes,
-        takes_sizes=tuple(source.shape[axis] for axis in step.takes),
+        takes=takes,
+        takes_sizes=tuple(taken.shape[axis] for axis in takes),
         gives=step.gives,
-        gives_sizes=tuple(done.shape[axis] for axis in step.gives),
+        gives_sizes=tuple(given.shape[axis] for axis in step.gives),
         effect=step.effect,
-        takes_labels=tuple(source.labels[axis] for axis in step.takes) if source.labels else (),
-        gives_labels=tuple(first.labels[axis] for axis in step.gives) if first.labels else (),
+        takes_labels=tuple(taken.labels[axis] for axis in takes) if taken.labels else (),
+        gives_labels=tuple(given.labels[axis] for axis in step.gives) if given.labels else (),
     )
+
+
+def _axes(value: Value) -> Tensor:
+    """Return the tensor whose axes a step is about; of several the first."""
+    match value:
+        case Tensor():
+            return value
+        case Pair():
+            return value.values
+        case Parts(runs) if runs:
+            return runs[0].tensor
+        case _:
+            return Tensor((), "", "")
 
 
 def _broadcasts(stages: list[Stage]) -> list[Broadcast]:
@@ -172,6 +233,10 @@ def _broadcasts(stages: list[Stage]) -> list[Broadcast]:
         if isinstance(done, Indexing) and done.broadcast is not None:
             rows = tuple(BroadcastRow(operand.item.text, operand.shape) for operand in done.operands)
             found.append(Broadcast(number, rows, done.broadcast, done.landing, done.why))
+        elif isinstance(done, Computed) and (done.rows or done.why):
+            rows = tuple(BroadcastRow(token, shape) for token, shape in done.rows)
+            axes = tuple(range(len(done.broadcast)))
+            found.append(Broadcast(number, rows, done.broadcast, axes, done.why, "operands"))
     return found
 
 
@@ -189,7 +254,7 @@ def _spec_notes(specs: Mapping[str, str], bindings: Mapping[str, Value]) -> list
     ]
 
 
-def _notes(torch: Told, leading: Told) -> tuple[str, ...]:
+def _notes(torch: Told, numpy: Told, leading: Told) -> tuple[str, ...]:
     notes = list(torch.state.notes)
     error = torch.answer.error
     if error is not None and error.axis is not None and leading is torch:
@@ -197,7 +262,9 @@ def _notes(torch: Told, leading: Told) -> tuple[str, ...]:
         dimension = int(named[1] or named[2]) if named else error.axis
         if dimension != error.axis:
             notes.append(f"PyTorch's message says {dimension}, but it is axis {error.axis} that is at fault")
-    reduced = [stage.done for stage in torch.state.stages + leading.state.stages if isinstance(stage.done, Reduced)]
-    if any(done.step.kind not in LACKING for done in reduced):
+    if any(isinstance(stage.done, Reduced) for stage in numpy.state.stages):
         notes.append("for NumPy, dim= is read as axis=, and keepdim= as keepdims=")
+    if leading is numpy:
+        notes += numpy.state.notes
+    notes += [f"for NumPy, {name} is read as {meaning}" for name, meaning in numpy.state.read_as.items()]
     return tuple(dict.fromkeys(notes))

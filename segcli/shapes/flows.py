@@ -10,8 +10,9 @@ from segcli.shapes.result import Explanation, TraceStep
 from segcli.shapes.values import Shape
 from segcli.table import AXIS_STYLES, Style, Styled
 
-# An axis where it stands: after how many operations, and which it is there.
-_Place = tuple[int, int]
+# An axis of an operation's result, or of a named tensor where an operation takes it: operation, input (-1 for the
+# result), axis.
+_Place = tuple[int, int, int]
 _LETTER = re.compile(r"\b[ijklmnpqrstuvw][0-9]*\b")
 
 
@@ -22,22 +23,20 @@ class Flows:
     Axes that an advanced index takes and gives flow together: each of its positions holds one place in all of them.
 
     Attributes:
-        stages: The operations' numbers in the trace.
+        last: The operation that gives the result.
         styles: The style of every axis that reaches the result; the others are gone.
     """
 
-    stages: tuple[int, ...]
+    last: int
     styles: Mapping[_Place, Style]
 
     def taken(self, step: TraceStep) -> list[Style]:
         """Return the styles of the axes that a step takes."""
-        place = self.stages.index(step.stage)
-        return [self.styles.get((place, axis), "gone") for axis in step.takes]
+        return [self.styles.get(_taken(step, axis), "gone") for axis in step.takes]
 
     def given(self, step: TraceStep) -> list[Style]:
         """Return the styles of the axes that a step gives."""
-        place = self.stages.index(step.stage) + 1
-        return [self.styles.get((place, axis), "gone") for axis in step.gives]
+        return [self.styles.get((step.stage, -1, axis), "gone") for axis in step.gives]
 
     def token(self, step: TraceStep) -> Style:
         """Return the style of a step's token: that of the axes that it gives, where they share one."""
@@ -46,47 +45,39 @@ class Flows:
 
     def result(self, axis: int) -> Style:
         """Return the style of an axis of the result."""
-        return self.styles.get((len(self.stages), axis), "")
+        return self.styles.get((self.last, -1, axis), "")
+
+
+def _taken(step: TraceStep, axis: int) -> _Place:
+    return (step.stage, step.operand, axis) if step.source is None else (step.source, -1, axis)
 
 
 def follow(result: Explanation) -> Flows:
-    """Follow the axes of the leading library's trace, from the result back to the source."""
-    stages = tuple(dict.fromkeys(step.stage for step in result.steps))
+    """Follow the axes of the leading library's trace, from the sources to the result."""
+    last = max((step.stage for step in result.steps), default=0)
     if result.answer.shape is None:
-        return Flows(stages, {})
-    advanced = {broadcast.stage: broadcast.axes for broadcast in result.broadcasts}
+        return Flows(last, {})
+    advanced = {each.stage: each.axes for each in result.broadcasts if each.what == "advanced indices"}
     joined: dict[_Place, _Place] = {}
-    ndim = len(result.answer.shape)
-    for place in reversed(range(len(stages))):
-        steps = [step for step in result.steps if step.stage == stages[place]]
-        ndim = _join(joined, place, steps, ndim, advanced.get(stages[place], ()))
-    heads = dict.fromkeys(_head(joined, (len(stages), axis)) for axis in range(len(result.answer.shape)))
+    ends = [(last, -1, axis) for axis in range(len(result.answer.shape))]
+    for step in reversed(result.steps):
+        _join(joined, step, advanced.get(step.stage, ()))
+    heads = dict.fromkeys(_head(joined, end) for end in ends)
     style = {head: AXIS_STYLES[number % len(AXIS_STYLES)] for number, head in enumerate(heads)}
-    places = {*joined, *joined.values(), *((len(stages), axis) for axis in range(len(result.answer.shape)))}
-    return Flows(stages, {place: style[head] for place in places if (head := _head(joined, place)) in style})
+    places = {*joined, *joined.values(), *ends}
+    return Flows(last, {place: style[head] for place in places if (head := _head(joined, place)) in style})
 
 
-def _join(
-    joined: dict[_Place, _Place], place: int, steps: Sequence[TraceStep], ndim: int, advanced: tuple[int, ...]
-) -> int:
-    """Join the axes before an operation with those after it; return how many there are before it."""
-    taken = {axis for step in steps for axis in step.takes}
-    given = {axis for step in steps for axis in step.gives}
-    left = [axis for axis in range(ndim) if axis not in given]
-    before = len(taken) + len(left)
-    passing = [axis for axis in range(before) if axis not in taken]
-    for one, other in zip(passing, left, strict=False):
-        _unite(joined, (place, one), (place + 1, other))
-    for step in steps:
-        ends = [(place + 1, axis) for axis in step.gives]
-        starts = [(place, axis) for axis in step.takes]
-        if len(starts) == len(ends) and step.gives != advanced:
-            for start, end in zip(starts, ends, strict=True):
-                _unite(joined, start, end)
-        elif ends:
-            for axis in (*ends, *starts):
-                _unite(joined, axis, ends[0])
-    return before
+def _join(joined: dict[_Place, _Place], step: TraceStep, advanced: tuple[int, ...]) -> None:
+    """Join the axes that a step takes with those that it gives."""
+    starts = [_taken(step, axis) for axis in step.takes]
+    ends = [(step.stage, -1, axis) for axis in step.gives]
+    if len(starts) == len(ends) and step.gives != advanced:
+        for start, end in zip(starts, ends, strict=True):
+            _unite(joined, start, end)
+    elif ends:
+        for axis in (*ends, *starts):
+            _unite(joined, axis, ends[0])
 
 
 def _head(joined: Mapping[_Place, _Place], place: _Place) -> _Place:
@@ -123,8 +114,13 @@ def styled_shape(shape: Shape, styles: Sequence[Style]) -> list[tuple[str, Style
 
 def styled_formula(formula: str, result: Explanation, flows: Flows) -> Styled:
     """Return a formula, each letter in the style of the result's axis that it walks."""
-    left = formula.partition(" = ")[0].partition("[")[2].removesuffix("]").split(", ")
-    styles: dict[str, Style] = {letter: flows.result(axis) for axis, letter in enumerate(left)}
+    left = formula.partition(" = ")[0].partition("[")[2]
+    if formula.startswith("result"):
+        letters = left.removesuffix("]").split(", ")
+    else:
+        # What an assignment writes to: the letters of its region, in their order.
+        letters = sorted({letter for letter in _LETTER.findall(left) if letter not in result.bind})
+    styles: dict[str, Style] = {letter: flows.result(axis) for axis, letter in enumerate(letters)}
     parts: list[tuple[str, Style]] = []
     place = 0
     for found in _LETTER.finditer(formula):

@@ -1,20 +1,21 @@
 """Writes what an element of the result is: ``result[i, j, k] = src[a[i, j], b[i, j], k]``.
 
-A formula is a template over the result's axes, ``src[a[{0}, {1}], b[{0}, {1}], {2}]``; the operations of a chain put
-their coordinates into one another's templates. Right of ``=`` stands an expression of Python over the bound names,
+A formula is a template over the result's axes, ``src[a[{0}, {1}], b[{0}, {1}], {2}]``; the operations of an expression
+put their coordinates into one another's templates. Right of ``=`` stands an expression of Python over the bound names,
 ``<words> over <letters> of <expression>``, or ``the <position> where <expression> is <word>``, so that a test can
 evaluate it element by element.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count, product
 
+from segcli.shapes.computed import Computed, Formula, grouped
 from segcli.shapes.indexing import Access, Along, Fixed, Gathered, Indexing, Operand
-from segcli.shapes.reductions import FUNCTIONS, Reduced
-from segcli.shapes.stages import Stage
-from segcli.shapes.symbols import times
-from segcli.shapes.values import Listed, Pair, Shape, Tensor
+from segcli.shapes.reduced import Reduced
+from segcli.shapes.stages import Input, Stage
+from segcli.shapes.values import Listed, Pair, Shape, Size, Tensor, Value
 
 _LETTERS = "ijklmnpqrstuvw"
 # A longer literal is left as written.
@@ -22,7 +23,7 @@ _MAX_LITERAL = 12
 
 
 @dataclass(frozen=True, slots=True)
-class _Element:
+class Element:
     """A template over coordinates, and how each coordinate follows from an axis of the result.
 
     Attributes:
@@ -42,11 +43,21 @@ class _Element:
         )
 
 
-def write_formula(stages: Sequence[Stage], result: Tensor | Pair, library: str, names: Sequence[str]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A formula, and the letters that it binds by ``over``, each with the size that it walks."""
+
+    text: str
+    over: dict[str, Size]
+
+
+def write_formula(  # noqa: PLR0911 - a kind of operation, a return
+    stages: Sequence[Stage], result: Value, library: str, names: Sequence[str]
+) -> Written | None:
     """Return what an element of the result is, or None where it cannot be written.
 
     Args:
-        stages: The chain of operations.
+        stages: The operations.
         result: What they give.
         library: ``torch`` or ``numpy``: how the positions of a mask's True elements are written.
         names: The bound names, which no letter may be.
@@ -57,28 +68,148 @@ def write_formula(stages: Sequence[Stage], result: Tensor | Pair, library: str, 
         'result[i] = x[0, 1 + 2*i]'
     """
     if not stages:
-        shape = result.shape if isinstance(result, Tensor) else ()
-        text = result.text if isinstance(result, Tensor) else ""
-        return _equation(shape, _whole(text, len(shape)), names)
-    element: _Element | None = None
-    for place, stage in enumerate(stages):
-        if isinstance(stage.source, Pair) or isinstance(stage.done, str):
-            continue
-        source = element or _whole(stage.base, len(stage.source.shape))
-        if isinstance(stage.done, Indexing):
-            element = _indexed(source, stage, stage.done, library)
-            if element is None:
-                return None
-            continue
-        rest = stages[place + 1 :]
-        if not rest or (stage.done.pair and len(rest) == 1):
-            return _reduction(source, stage.source.shape, stage.done, rest[0] if rest else None, names)
-        element = None
-    shape = result.shape if isinstance(result, Tensor) else ()
-    return _equation(shape, element, names) if element else None
+        whole = whole_element(result.text, len(result.shape)) if isinstance(result, Tensor) else None
+        return _equation(result.shape, whole, names) if whole and isinstance(result, Tensor) else None
+    last = stages[-1]
+    if re.search("[{}]", last.text):
+        # Of a quoted text: in a template it would stand for a coordinate.
+        return None
+    elements: list[Element | None] = []
+    for stage in stages:
+        elements.append(_made_by(stage, elements, library))
+    match last.done:
+        case Reduced(form="lossy"):
+            return None
+        case Reduced() if isinstance(last.source, Tensor):
+            return _reduction(_element(elements, last.inputs[0]), last.source.shape, last.done, None, names)
+        case Computed(formula=Formula() as form) if isinstance(result, Tensor):
+            return _computed(stages, elements, form, result.shape, library, names)
+        case Indexing() if elements[-1] is not None and isinstance(result, Tensor):
+            return _equation(result.shape, elements[-1], names)
+        case str(member) if isinstance(last.source, Pair) and last.inputs[0].stage is not None:
+            made = stages[last.inputs[0].stage]
+            if isinstance(made.done, Reduced) and isinstance(made.source, Tensor):
+                return _reduction(_element(elements, made.inputs[0]), made.source.shape, made.done, member, names)
+    return None
 
 
-def _letters(number: int, names: Sequence[str]) -> list[str]:
+def _made_by(stage: Stage, elements: Sequence["Element | None"], library: str) -> "Element | None":
+    """Return how an element of what an operation gives is written, None where only its text says that."""
+    done = stage.done
+    if isinstance(done, Indexing):
+        return _indexed(_element(elements, stage.inputs[0]), stage, done, library)
+    form = done.formula if isinstance(done, Computed) and isinstance(stage.result, Tensor) else None
+    if form is None or not _is_elementwise(form) or not isinstance(stage.result, Tensor):
+        return None
+    places = {f"i{axis}": f"{{{axis}}}" for axis in range(len(stage.result.shape))}
+    reads = []
+    for read in form.reads:
+        source = _element(elements, stage.inputs[read.operand])
+        reads.append(source.written([at.format(**places) for at in read.at]))
+    ndim = len(stage.result.shape)
+    return Element(f"({form.body.format(*reads)})", ((0, 1),) * ndim, (True,) * ndim)
+
+
+def _is_elementwise(form: Formula) -> bool:
+    """Tell whether every coordinate that a formula reads is one of the result's, or 0: others do not nest."""
+    plain = all(re.fullmatch(r"\{i[0-9]+\}|0", at) for read in form.reads for at in read.at)
+    bare = not (form.bound or form.fixed or form.left or form.letters) and "{i" not in form.body
+    return plain and bare and form.sign == "="
+
+
+def _element(elements: Sequence["Element | None"], item: Input) -> "Element":
+    """Return how an element of an input is written: by the operation that gave it, or as an element of its text."""
+    found = elements[item.stage] if elements and item.stage is not None else None
+    ndim = len(item.value.shape) if isinstance(item.value, Tensor) else 0
+    return found or whole_element(item.text, ndim)
+
+
+def _reduction(source: "Element", shape: Shape, done: Reduced, member: str | None, names: Sequence[str]) -> Written:
+    # Most expressions reduce nothing.
+    from segcli.shapes.reduce.reduced_formula import write_reduction
+
+    return Written(*write_reduction(source, shape, done, member, names))
+
+
+def _computed(
+    stages: Sequence[Stage],
+    elements: Sequence["Element | None"],
+    form: Formula,
+    shape: Shape,
+    library: str,
+    names: Sequence[str],
+) -> Written | None:
+    inputs = stages[-1].inputs
+    if any(read.at and not isinstance(inputs[read.operand].value, Tensor) for read in form.reads):
+        # A list that NumPy makes an array of.
+        return None
+    # A left side of its own has no letters but those that it binds.
+    shape = () if isinstance(form.left, str) and form.left else shape
+    letters = _given_letters(form, names) or free_letters(len(shape) + len(form.bound), names)
+    own = ["0" if axis in form.fixed else letter for axis, letter in enumerate(letters[: len(shape)])]
+    places = {f"i{axis}": letter for axis, letter in enumerate(own)}
+    places |= {f"k{number}": letter for number, letter in enumerate(letters[len(shape) :])}
+    reads: list[str] = []
+    for read in form.reads:
+        source = _element(() if read.counts_back else elements, inputs[read.operand])
+        reads.append(source.written([at.format(*reads, **places) for at in read.at]))
+    if isinstance(form.left, Indexing):
+        target = _indexed(_stored(stages, elements), stages[-1], form.left, library)
+        left = target and target.written(own)
+    else:
+        left = form.left.format(*reads, **places) or (f"result[{', '.join(own)}]" if shape else "result")
+    over = dict(zip(letters[len(shape) :], form.bound, strict=True))
+    return Written(f"{left} {form.sign} {_simplified(form.body.format(*reads, **places))}", over) if left else None
+
+
+def _simplified(text: str) -> str:
+    """Leave out brackets right inside other brackets.
+
+    Examples:
+        >>> _simplified("sqrt((x[i] + y[i]))"), _simplified("((a) + (b))")
+        ('sqrt(x[i] + y[i])', '((a) + (b))')
+    """
+    place = text.find("((")
+    while place >= 0:
+        inner = _closing(text, place + 1)
+        if text[inner + 1 : inner + 2] == ")":
+            text = text[:place] + text[place + 1 : inner] + text[inner + 1 :]
+        place = text.find("((", place + 1)
+    return text
+
+
+def _closing(text: str, opening: int) -> int:
+    """Return where the bracket at ``opening`` closes."""
+    depth = 0
+    for place in range(opening, len(text)):
+        depth += (text[place] == "(") - (text[place] == ")")
+        if not depth:
+            return place
+    return len(text)
+
+
+def _stored(stages: Sequence[Stage], elements: Sequence["Element | None"]) -> "Element":
+    """Return an element of what is written to, by the name that it is stored under; of a copy, by the copy's text."""
+    item = stages[-1].inputs[0]
+    place = item.stage
+    while place is not None:
+        done = stages[place].done
+        if not isinstance(done, Indexing) or not done.view:
+            return _element((), item)
+        place = stages[place].inputs[0].stage
+    return _element(elements, item)
+
+
+def _given_letters(form: Formula, names: Sequence[str]) -> list[str]:
+    """Return the letters that a formula brings along, free ones for axes without, or whose letter is a name."""
+    given = [letter for letter in form.letters if len(letter) == 1]
+    if not given:
+        return []
+    free = iter(free_letters(len(form.letters), [*names, *given]))
+    return [letter if len(letter) == 1 and letter not in names else next(free) for letter in form.letters]
+
+
+def free_letters(number: int, names: Sequence[str]) -> list[str]:
     """Return that many letters, none of them a name."""
     taken = set(names)
     numbered = (f"{letter}{turn}" for turn in count(1) for letter in _LETTERS)
@@ -86,21 +217,23 @@ def _letters(number: int, names: Sequence[str]) -> list[str]:
     return [next(free) for _ in range(number)]
 
 
-def _whole(text: str, ndim: int) -> _Element:
+def whole_element(text: str, ndim: int) -> Element:
+    """Return the element of a name, or of an operation's text, with nothing done to it."""
     indices = ", ".join(f"{{{axis}}}" for axis in range(ndim))
-    return _Element(f"{text}[{indices}]" if ndim else text, ((0, 1),) * ndim, (True,) * ndim)
+    text = grouped(text)
+    return Element(f"{text}[{indices}]" if ndim else text, ((0, 1),) * ndim, (True,) * ndim)
 
 
-def _equation(shape: Shape, element: _Element, names: Sequence[str]) -> str:
-    letters = _letters(len(shape), names)
+def _equation(shape: Shape, element: Element, names: Sequence[str]) -> Written:
+    letters = free_letters(len(shape), names)
     left = f"result[{', '.join(letters)}]" if shape else "result"
-    return f"{left} = {element.written(letters)}"
+    return Written(f"{left} = {element.written(letters)}", {})
 
 
-def _indexed(source: _Element, stage: Stage, done: Indexing, library: str) -> _Element | None:
+def _indexed(source: Element, stage: Stage, done: Indexing, library: str) -> Element | None:
     """Put what an index does into the template of what it indexes."""
     if not all(whole or _is_forward(access) for whole, access in zip(source.whole, done.accesses, strict=True)):
-        source = _whole(stage.base, len(done.accesses))
+        source = whole_element(stage.base, len(done.accesses))
     affine: list[tuple[int | str, int]] = [(0, 1)] * len(done.shape)
     whole = [True] * len(done.shape)
     parts = []
@@ -120,7 +253,7 @@ def _indexed(source: _Element, stage: Stage, done: Indexing, library: str) -> _E
                 parts.append(str(_moved(start, step * position)))
             case _:
                 parts.append(_part(access, done, library))
-    return _Element(source.template.format(*parts), tuple(affine), tuple(whole))
+    return Element(source.template.format(*parts), tuple(affine), tuple(whole))
 
 
 def _is_forward(access: Access) -> bool:
@@ -145,6 +278,9 @@ def _moved(start: int | str, count: int) -> int | str:
 
 
 def _affine(start: int | str, step: int, axis: str) -> str:
+    if (start, step) == (0, 1):
+        return axis
+    axis = axis if re.fullmatch(r"\w+", axis) else f"({axis})"
     scaled = axis if abs(step) == 1 else f"{abs(step)}*{axis}"
     if step < 0:
         return f"{start} - {scaled}"
@@ -154,18 +290,19 @@ def _affine(start: int | str, step: int, axis: str) -> str:
 def _looked_up(operand: Operand, column: int, done: Indexing, library: str) -> str:
     axes = _operand_axes(operand, done)
     tensor = operand.tensor
+    text = grouped(operand.item.text)
     if operand.kind == "mask":
         (axis,) = axes
         literal = _true_positions(tensor, column) if isinstance(operand.item.value, Listed) else None
         if literal is not None:
             return f"{literal}[{axis}]"
-        found = f"{operand.item.text}.nonzero()" if library == "torch" else f"argwhere({operand.item.text})"
+        found = f"{text}.nonzero()" if library == "torch" else f"argwhere({text})"
         return f"{found}[{axis}, {column}]"
     if isinstance(operand.item.value, int):
         return str(operand.item.value)
     if isinstance(operand.item.value, Listed):
         return _literal(tensor, operand) + "".join(f"[{axis}]" for axis in axes)
-    return f"{operand.item.text}[{', '.join(axes)}]" if axes else operand.item.text
+    return f"{text}[{', '.join(axes)}]" if axes else text
 
 
 def _operand_axes(operand: Operand, done: Indexing) -> list[str]:
@@ -196,99 +333,3 @@ def _nested(values: list[int], shape: list[int]) -> str:
     width = len(values) // shape[0] if shape[0] else 0
     rows = [_nested(values[row * width : (row + 1) * width], shape[1:]) for row in range(shape[0])]
     return "[" + ", ".join(rows) + "]"
-
-
-def _reduction(source: _Element, shape: Shape, done: Reduced, picked: Stage | None, names: Sequence[str]) -> str | None:
-    """Write a reduction that ends the chain; ``picked`` is the member that was picked from a pair."""
-    if done.form != "over":
-        place, values, indices = _along(source, shape, done, names)
-    else:
-        place, values, indices = _over(source, shape, done, names)
-    if not done.pair:
-        return f"result{place} = {indices if done.form == 'place' else values}"
-    if picked is not None:
-        return f"result{place} = {values if picked.done == 'values' else indices}"
-    return f"values{place} = {values}; indices{place} = {indices}"
-
-
-def _over(source: _Element, shape: Shape, done: Reduced, names: Sequence[str]) -> tuple[str, str, str]:
-    """Write what is left of axes that are gone: coordinates, values and positions."""
-    letters = _letters(len(shape), names)
-    element = source.written(letters)
-    over = [letters[axis] for axis in done.dims]
-    kept = ["0" if axis in done.dims else letter for axis, letter in enumerate(letters)]
-    if not done.keepdim:
-        kept = [letter for letter in letters if letter not in over]
-    name = done.step.kind
-    words = done.words or FUNCTIONS[name].words
-    if name.startswith("arg"):
-        return _place(kept), _located(over, element, words, shape if done.flat else ()), ""
-    values = f"{words} over {', '.join(over)} of {element}"
-    if not over and name in ("any", "all"):
-        values = f"{element} != 0"
-    elif not over and name not in ("std", "var", "norm"):
-        values = element
-    elif not over:
-        values = f"{words} of {element}"
-    return _place(kept), values, _located(over, element, FUNCTIONS[name].place or words, ())
-
-
-def _along(source: _Element, shape: Shape, done: Reduced, names: Sequence[str]) -> tuple[str, str, str]:
-    """Write what stands along an axis that stays: coordinates, values and positions.
-
-    The result's axes have their letters, and the one that is walked has another: ``sum over l <= j of x[i, l, k]``.
-    """
-    letters = _letters(len(shape) + 1, names)
-    extra = letters.pop()
-    walked = list(letters)
-    if done.flat:
-        place, kept, over = extra, [extra], letters
-    else:
-        place, kept = letters[done.dims[0]] if done.dims else "", letters
-        over = [extra] if done.dims else []
-        for axis in done.dims:
-            walked[axis] = extra
-    element = source.written(walked)
-    own = source.written(letters)
-    position = _flat_position(over, shape) if done.flat else "".join(over)
-    words = done.words or FUNCTIONS[done.step.kind].words
-    if done.form == "rank":
-        words = f"({place} + 1)-th {words}" if over else words
-    match done.form:
-        case "running":
-            values = f"sum over {position} <= {place} of {element}"
-        case "softmax":
-            values = f"exp({own}) / sum over {extra} of exp({element})"
-        case "log_softmax":
-            values = f"{own} - logsumexp over {extra} of {element}"
-        case _:
-            words = f"({place} + 1)-th {words}" if done.form == "place" else words
-            values = f"{words} over {', '.join(over)} of {element}"
-    if not over:
-        # Not 1 and 0: of nan it is nan.
-        alone = {"softmax": f"exp({element}) / exp({element})", "log_softmax": f"{element} - {element}"}
-        values = alone.get(done.form, element)
-    return _place(kept), values, _located(over, element, words, shape if done.flat else ())
-
-
-def _place(letters: Sequence[str]) -> str:
-    return f"[{', '.join(letters)}]" if letters else ""
-
-
-def _located(over: Sequence[str], element: str, words: str, flattened: Shape) -> str:
-    position = _flat_position(over, flattened) if flattened else "".join(over)
-    return f"the {position} where {element} is {words}" if over else "0"
-
-
-def _flat_position(letters: Sequence[str], shape: Shape) -> str:
-    """Write the position in the flattened tensor.
-
-    Examples:
-        >>> _flat_position(["i", "j", "k"], (2, 3, 4))
-        '12*i + 4*j + k'
-        >>> _flat_position(["i", "j", "k"], (2, "H", 4))
-        '4*H*i + 4*j + k'
-    """
-    strides = [times(shape[axis + 1 :]) for axis in range(len(shape))]
-    terms = [letter if stride == "1" else f"{stride}*{letter}" for letter, stride in zip(letters, strides, strict=True)]
-    return " + ".join(terms)

@@ -69,6 +69,7 @@ class Step:
         takes: The axes of the operation's source that it takes.
         gives: The axes of the operation's result that it gives.
         effect: What it does, in words.
+        operand: Which of the operation's inputs it is about, from 0.
     """
 
     stage: int
@@ -78,6 +79,7 @@ class Step:
     takes: tuple[int, ...]
     gives: tuple[int, ...]
     effect: str
+    operand: int = 0
 
 
 @dataclass(frozen=True, slots=True)

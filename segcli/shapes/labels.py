@@ -1,7 +1,7 @@
 """Labels of axes, such as ``h`` and ``w``: where they go, and how a shape is written with them."""
 
 from segcli.shapes.indexing import Along, Indexing
-from segcli.shapes.reductions import Reduced
+from segcli.shapes.reduced import Reduced
 from segcli.shapes.values import Labels, Shape
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from segcli.errors import SegcliError
-from segcli.shapes.nodes import Attribute, Call, Constant, Name, Node, Slice, Subscript
-from segcli.shapes.nodes import Sequence as Items
+from segcli.shapes.operations import find_space
+from segcli.shapes.text.nodes import Assign, Attribute, Call, Constant, Name, Node, Operator, Slice, Subscript, Text
+from segcli.shapes.text.nodes import Sequence as Items
 
 
 class Machine(Protocol):
@@ -28,11 +29,14 @@ class Machine(Protocol):
     def index(self, tensor: Any, index: Any) -> Any:  # noqa: ANN401 - as above
         """Index a tensor."""
 
-    def call(self, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any], *, method: bool = True) -> Any:  # noqa: ANN401 - as above
-        """Run an operation."""
+    def call(self, space: str, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any], device: str) -> Any:  # noqa: ANN401 - as above
+        """Run an operation of a space: ``method``, ``attribute``, ``torch``, ``functional``, ``nn`` or ``operator``."""
+
+    def dtype(self, name: str) -> Any:  # noqa: ANN401 - a dtype of the machine
+        """Return a dtype by its name."""
 
     def facts(self, result: Any, sources: Sequence[Any]) -> list[tuple[tuple[int, ...], str, bool]]:  # noqa: ANN401 - as above
-        """Return shape, dtype and whether storage is shared, of each result."""
+        """Return shape, dtype and whether storage is shared, of each tensor of a result; nothing for what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Walk:
 
     names: Mapping[str, Any]
     machine: Machine
+    device: str = "cpu"
 
     def value(self, node: Node | None) -> Any:  # noqa: ANN401, PLR0911 - a tensor or a plain value; a kind, a return
         """Do what a node says.
@@ -55,32 +60,58 @@ class Walk:
                 return self.names[name]
             case Constant(value):
                 return ... if value == "..." else value
+            case Text(value):
+                return value
             case Items(items, is_tuple):
                 made = [self.value(item) for item in items]
                 return tuple(made) if is_tuple else made
             case Slice(bounds):
                 return slice(*(self.value(bound) for bound in bounds))
+            case _:
+                return self._done(node)
+
+    def _done(self, node: Subscript | Attribute | Operator | Assign | Call) -> Any:  # noqa: ANN401 - as above
+        match node:
             case Subscript(base, index):
                 return self.machine.index(self.value(base), self.value(index))
-            case Attribute(base, "values" | "indices" as name):
-                return self.machine.index(self.value(base), int(name == "indices"))
+            case Attribute():
+                return self._attribute(node)
+            case Operator(mark, operands):
+                values = [self.value(operand) for operand in operands]
+                return self._run("operator", mark if len(values) > 1 else f"unary_{mark}", values)
+            case Assign(target, value):
+                given, base = self.value(value), self.value(target.base)
+                return self._run("operator", "[]=", [base, self.value(target.index), given])
             case Call(function, arguments):
                 keywords = {argument.keyword: self.value(argument.node) for argument in arguments if argument.keyword}
-                return self._called(
-                    function, [self.value(argument.node) for argument in arguments if not argument.keyword], keywords
-                )
-            case _:
-                message = f"{type(node).__name__.lower()} is not run"
-                raise SegcliError(message)
+                positional = [self.value(argument.node) for argument in arguments if not argument.keyword]
+                return self._called(function, positional, keywords)
+
+    def _run(self, space: str, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - as above
+        return self.machine.call(space, name, arguments, keywords or {}, self.device)
+
+    def _attribute(self, node: Attribute) -> Any:  # noqa: ANN401 - as above
+        if self._space(node.base) == "torch":
+            return self.machine.dtype(node.name)
+        base = self.value(node.base)
+        if node.name in ("values", "indices"):
+            return self.machine.index(base, int(node.name == "indices"))
+        return self._run("attribute", node.name, [base])
 
     def _called(self, function: Node, arguments: list[Any], keywords: dict[str, Any]) -> Any:  # noqa: ANN401 - as above
         match function:
             case Name("slice") if "slice" not in self.names:
                 return slice(*arguments)
-            case Attribute(Name("torch"), name) if "torch" not in self.names:
-                return self.machine.call(name, arguments, keywords, method=False)
+            case Call():
+                return self._run("layer", "", [self.value(function), *arguments], keywords)
             case Attribute(base, name):
-                return self.machine.call(name, [self.value(base), *arguments], keywords)
+                space = self._space(base)
+                if space is None:
+                    return self._run("method", name, [self.value(base), *arguments], keywords)
+                return self._run(space, name, arguments, keywords)
             case _:
                 message = "a function without a tensor is not run"
                 raise SegcliError(message)
+
+    def _space(self, node: Node) -> str | None:
+        return find_space(node, self.names)

@@ -1,65 +1,155 @@
-"""The operations that an expression may call, by name: how a call is read, and each library's rule for it.
+"""The operations that an expression may use, by where their names stand, and the module that has the rules of each.
 
-Another kind of operation is another row: a reader that makes a ``Request``, and a rule a library that makes of the
-tensor and the request what an explanation shows. A library without a rule has no such function.
+A module is imported when an expression first asks for one of its operations: most expressions ask for few. It has a
+table ``OPERATIONS`` of its operations by name. Where a name means different things in two places, its key there is
+``space.name``, such as ``functional.pad``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Protocol
+from collections.abc import Container
+from functools import cache
+from importlib import import_module
+from types import ModuleType
 
-from segcli.shapes.numpy_along import along_numpy
-from segcli.shapes.numpy_reduce import reduce_numpy
-from segcli.shapes.reductions import FUNCTIONS, Reduced
-from segcli.shapes.request import Request, read_request
-from segcli.shapes.torch_along import along_torch
-from segcli.shapes.torch_norm import logsumexp_torch, norm_torch
-from segcli.shapes.torch_reduce import reduce_torch
-from segcli.shapes.values import Item, Span, Tensor
+from segcli.shapes.calls import Operation
+from segcli.shapes.text.nodes import Attribute, Name, Node
 
-Rule = Callable[[Tensor, Request, int], Reduced]
-
-
-class Reader(Protocol):
-    """Reads a call's arguments, the tensor left out: name, arguments by keyword, where it stands, how it is written."""
-
-    def __call__(
-        self, name: str, arguments: Sequence[tuple[str, Item]], span: Span, text: str, *, of_torch: bool
-    ) -> Request:
-        """Return the call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """An operation: how a call is read, and the rules by library."""
-
-    read: Reader
-    rules: Mapping[str, Rule]
-
-
-_ALONG = ("kthvalue", "topk", "sort", "argsort", "cumsum", "softmax", "log_softmax")
-_TORCH: dict[str, Rule] = {
-    **dict.fromkeys(FUNCTIONS, reduce_torch),
-    **dict.fromkeys(_ALONG, along_torch),
-    "norm": norm_torch,
-    "logsumexp": logsumexp_torch,
+SPACES = {
+    "torch": "torch",
+    "F": "functional",
+    "nn": "nn",
+    "torch.nn": "nn",
+    "nn.functional": "functional",
+    "torch.nn.functional": "functional",
 }
-_NUMPY: dict[str, Rule] = {
-    **dict.fromkeys(FUNCTIONS, reduce_numpy),
-    **dict.fromkeys(_ALONG, along_numpy),
-}
+# What an expression may not bind by these names and still use.
+ROOTS = frozenset(text.partition(".")[0] for text in SPACES)
+
+_REDUCING = (
+    "argmax argmin max min sum mean amax amin any all std var prod median norm logsumexp kthvalue topk sort argsort "
+    "cumsum softmax log_softmax"
+)
+_TURNING = "transpose permute movedim moveaxis swapaxes swapdims t squeeze unsqueeze broadcast_to select narrow"
+_COMPUTING = (
+    "add sub subtract mul multiply div divide true_divide floor_divide remainder pow eq ne lt le gt ge logical_and "
+    "logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not maximum minimum"
+)
+_POINTWISE = (
+    "exp log log2 log10 log1p expm1 sqrt rsqrt square abs neg sign floor ceil round trunc sin cos tan tanh sigmoid "
+    "relu reciprocal isnan isinf isfinite clamp clip clone detach"
+)
+_SELECTING = "gather scatter scatter_add take_along_dim index_select masked_select masked_fill where nonzero"
+# Module, space, names.
+_TABLE: tuple[tuple[str, str, str], ...] = (
+    ("reduce.reducing", "method", _REDUCING),
+    ("reduce.reducing", "torch", _REDUCING),
+    ("arrange.views", "method", f"{_TURNING} expand expand_as"),
+    ("arrange.views", "torch", _TURNING),
+    ("arrange.views", "attribute", "T mT"),
+    ("arrange.reshaping", "method", "reshape view flatten ravel unflatten view_as reshape_as contiguous"),
+    ("arrange.reshaping", "torch", "reshape flatten ravel unflatten"),
+    ("arrange.repeating", "method", "repeat tile roll flip repeat_interleave"),
+    ("arrange.repeating", "torch", "tile roll flip repeat_interleave"),
+    ("arrange.inquiry", "attribute", "shape ndim dtype"),
+    ("arrange.inquiry", "method", "size numel dim item"),
+    ("arrange.inquiry", "torch", "numel"),
+    ("compute.arithmetic", "operator", "+ - * / // % ** == != < <= > >= & | ^ << >> unary_+ unary_- unary_~"),
+    ("compute.arithmetic", "method", _COMPUTING),
+    ("compute.arithmetic", "torch", _COMPUTING),
+    ("compute.pointwise", "method", f"{_POINTWISE} cpu"),
+    ("compute.pointwise", "torch", _POINTWISE),
+    ("compute.pointwise", "functional", "relu sigmoid tanh"),
+    ("compute.casting", "method", "float double half bfloat16 int long short bool byte char to type type_as"),
+    ("join.joins", "torch", "cat concat concatenate stack hstack vstack dstack"),
+    ("join.cutting", "method", "chunk split tensor_split unbind"),
+    ("join.cutting", "torch", "chunk split tensor_split unbind"),
+    ("multiply.products", "operator", "@"),
+    ("multiply.products", "method", "matmul mm bmm mv dot"),
+    ("multiply.products", "torch", "matmul mm bmm mv dot einsum"),
+    ("join.making", "torch", "arange zeros ones full empty zeros_like ones_like full_like empty_like"),
+    ("select.selecting", "method", _SELECTING),
+    ("select.selecting", "torch", _SELECTING),
+    ("select.assigning", "operator", "[]="),
+    ("layer.convolution", "functional", "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
+    ("layer.convolution", "nn", "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d"),
+    ("layer.linear", "functional", "linear"),
+    ("layer.linear", "nn", "Linear"),
+    ("layer.pooling", "functional", "max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d"),
+    ("layer.pooling", "nn", "MaxPool2d AvgPool2d AdaptiveAvgPool2d AdaptiveMaxPool2d"),
+    ("layer.normalizing", "nn", "BatchNorm1d BatchNorm2d BatchNorm3d InstanceNorm1d InstanceNorm2d InstanceNorm3d"),
+    ("layer.normalizing", "nn", "LayerNorm GroupNorm"),
+    ("layer.resampling", "functional", "interpolate grid_sample"),
+    ("layer.resampling", "nn", "Upsample"),
+    ("layer.padding", "functional", "pad unfold"),
+    ("layer.encoding", "functional", "one_hot softmax log_softmax"),
+    ("layer.criteria", "functional", "cross_entropy binary_cross_entropy_with_logits"),
+    ("layer.criteria", "nn", "CrossEntropyLoss BCEWithLogitsLoss"),
+)
+
+_PLACES = {(space, name): module for module, space, names in _TABLE for name in names.split()}
 
 
-def _operation(name: str) -> Operation:
-    function = FUNCTIONS[name]
-    rules = {"torch": _TORCH[name]} if function.lacking else {"torch": _TORCH[name], "numpy": _NUMPY[name]}
-    return Operation(partial(read_request, takes=function.takes), rules)
+@cache
+def _module(name: str) -> ModuleType:
+    return import_module(f"segcli.shapes.{name}")
 
 
-OPERATIONS = {name: _operation(name) for name in FUNCTIONS}
+def find_operation(space: str, name: str) -> Operation | None:
+    """Return an operation, or None where there is no such one.
+
+    Args:
+        space: Where its name stands: ``method``, ``attribute``, ``torch``, ``functional``, ``nn`` or ``operator``.
+        name: Its name.
+
+    Examples:
+        >>> find_operation("torch", "argmax").read_as
+        ''
+        >>> find_operation("method", "cat") is None
+        True
+    """
+    module = _PLACES.get((space, name))
+    if module is None:
+        return None
+    operations = _module(module).OPERATIONS
+    found: Operation = operations.get(f"{space}.{name}") or operations[name]
+    return found
 
 
-def nearest_operations() -> str:
-    """List the operations there are."""
-    return ", ".join(sorted(OPERATIONS))
+def find_space(node: Node, bound: Container[str]) -> str | None:
+    """Return which space a node names, as ``torch.nn`` does; None for anything else, and for a bound name.
+
+    Args:
+        node: What stands before the last dot.
+        bound: The names that are bound.
+    """
+    names = []
+    while isinstance(node, Attribute):
+        names.append(node.name)
+        node = node.base
+    if not isinstance(node, Name) or node.name in bound:
+        return None
+    return SPACES.get(".".join([node.name, *reversed(names)]))
+
+
+def is_known(space: str, name: str) -> bool:
+    """Tell whether there is such an operation, without its rules."""
+    return (space, name) in _PLACES
+
+
+def names_in(space: str) -> list[str]:
+    """List the operations that stand in a space.
+
+    Examples:
+        >>> "argmax" in names_in("method"), "cat" in names_in("method")
+        (True, False)
+    """
+    return sorted(name for place, name in _PLACES if place == space)
+
+
+def written(space: str, name: str) -> str:
+    """Write an operation's name as an expression has it.
+
+    Examples:
+        >>> written("functional", "pad"), written("method", "sum"), written("torch", "cat")
+        ('F.pad', 'x.sum', 'torch.cat')
+    """
+    return {"method": "x.", "attribute": "x.", "torch": "torch.", "functional": "F.", "nn": "nn."}.get(space, "") + name

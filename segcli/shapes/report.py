@@ -8,13 +8,13 @@ from segcli.shapes.flows import Flows, follow, styled_expression, styled_formula
 from segcli.shapes.indexing import axes_text
 from segcli.shapes.labels import labelled
 from segcli.shapes.result import Answer, Broadcast, Explanation, Failure, TraceStep
-from segcli.shapes.scan import pointed
+from segcli.shapes.text.scan import pointed
 from segcli.shapes.values import Labels, Shape, format_sizes
 from segcli.table import Cell, Column, Style, Styled, Table
 
 _NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 _STEP_COLUMNS = (Column("token"), Column("kind"), Column("takes"), Column("gives"), Column("what it does"))
-_ANSWER_COLUMNS = (Column("library"), Column("shape"), Column("dtype"), Column("storage"))
+_ANSWER_COLUMNS = (Column("library"), Column("shape"), Column("dtype"), Column("storage"), Column("bytes"))
 _EXAMPLE_COLUMNS = (Column("expression"), Column("with"), Column("PyTorch"), Column("NumPy"))
 
 
@@ -50,7 +50,7 @@ def confirmation_table(result: Explanation, confirmation: Confirmation) -> Table
         notes.append(f"with {taken}")
     if confirmation.device == "meta" and confirmation.found is not None:
         notes.append("on the meta device, without values: the tensors are too large to make")
-    rows = [("segcli", *_answer_row("", result.torch)[1:])]
+    rows = [_answer_row("segcli", result.torch)]
     if confirmation.found is not None:
         rows.append(_found_row(torch, confirmation.found))
     return Table(f"{torch} {verdict}", _ANSWER_COLUMNS, rows, notes)
@@ -58,8 +58,11 @@ def confirmation_table(result: Explanation, confirmation: Confirmation) -> Table
 
 def _found_row(name: str, found: Found) -> tuple[Cell, ...]:
     if found.error is not None:
-        return name, found.error[0], None, None
-    return _answer_row(name, Answer(found.shape, found.dtype, found.view, found.members, None))
+        return name, found.error[0], None, None, None
+    answer = Answer(
+        found.shape, found.dtype, found.view, found.members, None, None, found.bytes, found.type, found.value
+    )
+    return _answer_row(name, answer)
 
 
 def _steps(result: Explanation, flows: Flows) -> Table:
@@ -80,7 +83,7 @@ def _formula(result: Explanation, formula: str, flows: Flows) -> Table:
 
 
 def _reasons(result: Explanation) -> list[str]:
-    lines = [broadcast.why for broadcast in result.broadcasts]
+    lines = [broadcast.why for broadcast in result.broadcasts if broadcast.why]
     lines += [f"needs {', '.join(result.needs)}"] if result.needs else []
     return lines + [f"note: {note}" for note in result.notes]
 
@@ -88,6 +91,8 @@ def _reasons(result: Explanation) -> list[str]:
 def _outcome(answer: Answer, flows: Flows) -> list[tuple[str, Style]]:
     if answer.error is not None:
         return [(answer.error.type, "")]
+    if answer.shape is None:
+        return [(_plain(answer), "")]
     parts: list[tuple[str, Style]] = []
     for member in answer.members:
         parts += [
@@ -96,9 +101,17 @@ def _outcome(answer: Answer, flows: Flows) -> list[tuple[str, Style]]:
         ]
         parts.append((f" {member.dtype}", ""))
     return parts or [
-        *_styled_sizes(labelled(answer.shape or (), answer.labels), flows),
+        *_styled_sizes(labelled(answer.shape, answer.labels), flows),
         (f"  {answer.dtype}, {_storage(answer)}", ""),
     ]
+
+
+def _plain(answer: Answer) -> str:
+    """Write what is no tensor, such as a shape."""
+    if answer.value is None:
+        return answer.type
+    value = format_sizes(answer.value) if isinstance(answer.value, tuple) else str(answer.value)
+    return f"{value}  {answer.type}"
 
 
 def _styled_sizes(shape: Shape, flows: Flows) -> list[tuple[str, Style]]:
@@ -145,7 +158,7 @@ def _broadcast(broadcast: Broadcast) -> Table:
     columns = [Column("index"), *(Column(f"axis {axis}", "count") for axis in broadcast.axes)]
     rows = [(row.token, *_padded(row.shape, width)) for row in broadcast.rows]
     return Table(
-        "advanced indices broadcast together", columns, [*rows, ("together", *_padded(broadcast.shape, width))]
+        f"{broadcast.what} broadcast together", columns, [*rows, ("together", *_padded(broadcast.shape, width))]
     )
 
 
@@ -165,17 +178,25 @@ def _libraries(result: Explanation) -> Table:
     if result.differs:
         notes.append(f"they differ: {result.differs}")
     if result.rewrite is not None:
-        notes.append(f"the same in both: {result.rewrite}")
+        what = "the same in both" if result.torch.error is None else "works in PyTorch"
+        notes.append(f"{what}: {result.rewrite}")
     return Table("PyTorch and NumPy" if order[0] == "torch" else "NumPy and PyTorch", _ANSWER_COLUMNS, rows, notes)
 
 
 def _answer_row(name: str, answer: Answer) -> tuple[Cell, ...]:
     if answer.error is not None:
-        return name, answer.error.type, None, None
+        return name, answer.error.type, None, None, None
+    if answer.shape is None:
+        return name, _plain(answer), None, None, None
     if answer.members:
         shapes = ", ".join(f"{member.name} {format_sizes(member.shape)}" for member in answer.members)
-        return name, shapes, ", ".join(member.dtype for member in answer.members), "copy"
-    return name, _shape(answer), answer.dtype, _storage(answer)
+        dtypes = dict.fromkeys(member.dtype for member in answer.members)
+        return name, shapes, ", ".join(dtypes), _storage(answer), None
+    return name, _shape(answer), answer.dtype, _storage(answer), _bytes(answer)
+
+
+def _bytes(answer: Answer) -> str | None:
+    return f"{answer.bytes:,}" if isinstance(answer.bytes, int) else answer.bytes
 
 
 def _shape(answer: Answer) -> str:
@@ -189,6 +210,8 @@ def _storage(answer: Answer) -> str:
 def _brief(answer: Answer) -> str:
     if answer.error is not None:
         return answer.error.type
+    if answer.shape is None:
+        return _plain(answer)
     if answer.members:
         return " ".join(format_sizes(member.shape) for member in answer.members)
     return _shape(answer)

@@ -35,6 +35,7 @@ class Request:
         arguments: The arguments in order, the tensor left out.
         given: The arguments by parameter; which one a position means, PyTorch's overloads may see otherwise.
         of_torch: Whether it is ``torch.f(x, ...)``.
+        left_out: How many arguments in front of the others are left out: the tensor of ``torch.f(x, ...)``, or none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Request:
     arguments: tuple[Given, ...]
     given: Mapping[str, Given]
     of_torch: bool
+    left_out: int = 0
 
     @property
     def dim(self) -> Given | None:
@@ -54,6 +56,11 @@ class Request:
     def keepdim(self) -> Given | None:
         """The argument ``keepdim``, None where it is not given."""
         return self.given.get("keepdim")
+
+    @property
+    def has_dtype(self) -> bool:
+        """Whether a dtype is asked for."""
+        return "dtype" in self.given and self.given["dtype"].value is not None
 
     def span_of(self, name: str) -> Span:
         """Return where an argument stands, or the whole call where it is not given."""
@@ -89,8 +96,8 @@ def read_request(
             message = f"{name}({shown}) is not supported, only {_listed(known)}, each once"
             raise SegcliError(message, hint=_hint(name, known, item.value))
         given[target] = Given(target, item, 0 if keyword else place + 1 + of_torch)
-    types = _types(arguments, of_torch=of_torch)
-    return Request(name, span, text, types, tuple(given.values()), given, of_torch)
+    types = list_types(arguments, of_torch=of_torch, left_out=of_torch)
+    return Request(name, span, text, types, tuple(given.values()), given, of_torch, int(of_torch))
 
 
 def _target(name: str, keyword: str) -> str:
@@ -109,9 +116,9 @@ def _hint(name: str, known: Sequence[str], value: Value) -> str:
     return f"write x.{name}({', '.join(usual[parameter] for parameter in known if parameter in usual)})"
 
 
-def _types(arguments: Sequence[tuple[str, Item]], *, of_torch: bool) -> str:
+def list_types(arguments: Sequence[tuple[str, Item]], *, of_torch: bool, left_out: bool) -> str:
     """List types as PyTorch's argument parser does, trailing comma included."""
-    shown = ["Tensor"] if of_torch else []
+    shown = ["Tensor"] if left_out else []
     shown += [type_name(item.value) for keyword, item in arguments if not keyword]
     shown += [f"{keyword}={type_name(item.value)}" for keyword, item in reversed(arguments) if keyword]
     only_keywords = not of_torch and all(keyword for keyword, _ in arguments)

@@ -1,7 +1,7 @@
 """Rewrites an index so that it means in NumPy, too, what it means in PyTorch."""
 
-from segcli.shapes.nodes import Constant, Node, Sequence, Slice, Subscript
-from segcli.shapes.torch_sequence import LEGACY_LENGTH
+from segcli.shapes.index.torch_sequence import LEGACY_LENGTH
+from segcli.shapes.text.nodes import Constant, Node, Sequence, Slice, Subscript
 from segcli.shapes.values import INTEGER, Tensor, Value
 
 
@@ -14,7 +14,7 @@ def propose_rewrite(expr: str, node: Node, bindings: dict[str, Value]) -> str | 
         bindings: What its names stand for.
 
     Examples:
-        >>> from segcli.shapes.parse import parse
+        >>> from segcli.shapes.text.parse import parse
         >>> expr = "y[0, :, i]"
         >>> bindings = {"y": Tensor((2, 3, 4), "float32", "y"), "i": Tensor((2,), "int64", "i")}
         >>> propose_rewrite(expr, parse(expr), bindings)

@@ -5,13 +5,44 @@ A function has signatures, written as ``int k, int dim=, *, bool? stable=``: a t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from segcli.shapes.request import Given, Request
-from segcli.shapes.values import Listed, RaisedError, Span, Value, type_name
+from segcli.errors import SegcliError
+from segcli.shapes.calls import Call
+from segcli.shapes.request import Given, Request, list_types
+from segcli.shapes.values import (
+    INTEGER,
+    DType,
+    Item,
+    Listed,
+    Pair,
+    Parts,
+    RaisedError,
+    Span,
+    Symbol,
+    Tensor,
+    Value,
+    type_name,
+)
 
-_TYPES = {"int": "int", "ints": "tuple of ints", "bool": "bool", "number": "Number"}
+_TYPES = {
+    "int": "int",
+    "ints": "tuple of ints",
+    "sizes": "tuple of ints",
+    "bool": "bool",
+    "number": "Number",
+    "float": "float",
+    "Tensor": "Tensor",
+    "Tensors": "tuple of Tensors",
+    "dtype": "torch.dtype",
+    "str": "str",
+}
+
+
+_CLASSES = {"bool": bool, "Tensor": Tensor, "dtype": DType, "str": str}
+# NumPy's names, which PyTorch's parser takes as well.
+_ALSO = {"dim": "axis", "keepdim": "keepdims"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +126,10 @@ def _match(request: Request, parameters: Sequence[Parameter], *, raising: bool) 
     positional = [given for given in request.arguments if given.position]
     keywords = {given.name: given for given in request.arguments if not given.position}
     bound: dict[str, Given] = {}
+    if raising and len(positional) > sum(not parameter.keyword_only for parameter in parameters):
+        raise RaisedError(_span(request), "TypeError", _surplus(request, parameters))
     for place, parameter in enumerate(parameters):
-        given = positional[place] if place < len(positional) else keywords.get(parameter.name)
+        given = positional[place] if place < len(positional) else _by_name(keywords, parameter.name)
         if given is None and parameter.optional:
             continue
         surplus = given is not None and bool(given.position) and parameter.keyword_only
@@ -105,52 +138,149 @@ def _match(request: Request, parameters: Sequence[Parameter], *, raising: bool) 
                 raise _unfit(request, parameters, parameter, given)
             return None
         bound[parameter.name] = given
-    return bound if len(bound) == len(request.arguments) else None
+    if len(bound) == len(request.arguments):
+        return bound
+    if raising:
+        raise _unknown(request, parameters)
+    return None
+
+
+def _by_name(keywords: Mapping[str, Given], name: str) -> Given | None:
+    return keywords.get(name) or keywords.get(_ALSO.get(name, ""))
+
+
+def _unknown(request: Request, parameters: Sequence[Parameter]) -> RaisedError:
+    """Return the error of arguments that a signature has no parameter for."""
+    positional = sum(not parameter.keyword_only for parameter in parameters)
+    if sum(1 for given in request.arguments if given.position) > positional:
+        return RaisedError(_span(request), "TypeError", _surplus(request, parameters))
+    names = [parameter.name for parameter in parameters]
+    known = {*names, *(_ALSO[name] for name in names if name in _ALSO)}
+    for given in request.arguments:
+        if not given.position and given.name not in known:
+            words = f"{request.name}() got an unexpected keyword argument '{given.name}'"
+            return RaisedError(given.item.span, "TypeError", words)
+    twice = next(given for given in request.arguments if not given.position)
+    words = f"{request.name}() got multiple values for argument '{twice.name}'"
+    return RaisedError(twice.item.span, "TypeError", words)
 
 
 def _unfit(request: Request, parameters: Sequence[Parameter], parameter: Parameter, given: Given | None) -> RaisedError:
     """Return the error of a signature that does not take a call."""
     if given is None:
-        words = f'{request.name}() missing 1 required positional arguments: "{parameter.name}"'
-        return RaisedError(_span(request), "TypeError", words)
+        return RaisedError(_span(request), "TypeError", _missing(request, parameters))
     if given.position and parameter.keyword_only:
         return RaisedError(_span(request), "TypeError", _surplus(request, parameters))
     return RaisedError(given.item.span, "TypeError", _mismatch(request.name, parameter, given))
 
 
+def _missing(request: Request, parameters: Sequence[Parameter]) -> str:
+    positions = sum(1 for given in request.arguments if given.position)
+    names = [
+        parameter.name
+        for place, parameter in enumerate(parameters)
+        if place >= positions and not parameter.optional and parameter.name not in request.given
+    ]
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f"{request.name}() missing {len(names)} required positional argument{'s' * (len(names) == 1)}: {quoted}"
+
+
 def _surplus(request: Request, parameters: Sequence[Parameter]) -> str:
-    count = sum(1 for given in request.arguments if given.position)
-    most = sum(not parameter.keyword_only for parameter in parameters) + request.of_torch
-    least = sum(not parameter.optional for parameter in parameters) + request.of_torch
-    return (
-        f"{request.name}() takes from {least} to {most} positional arguments but {count + request.of_torch} were given"
-    )
+    count = sum(1 for given in request.arguments if given.position) + request.left_out
+    most = sum(not parameter.keyword_only for parameter in parameters) + request.left_out
+    least = sum(not parameter.optional for parameter in parameters) + request.left_out
+    if least == most:
+        given = f"{count} {'was' if count == 1 else 'were'} given"
+        return f"{request.name}() takes {most} positional argument{'s' * (most != 1)} but {given}"
+    return f"{request.name}() takes from {least} to {most} positional arguments but {count} were given"
 
 
 def takes(parameter: Parameter, value: Value) -> bool:
     """Tell whether a parameter takes a value."""
-    if value is None:
-        return parameter.nullable
-    if parameter.kind == "bool":
-        return isinstance(value, bool)
-    if parameter.kind == "number":
-        return isinstance(value, int | float)
-    if parameter.kind == "ints" and isinstance(value, Listed):
-        return not value.items or is_integer(value.items[0].value)
-    return parameter.kind in ("int", "ints") and is_integer(value)
+    match parameter.kind:
+        case _ if value is None:
+            return parameter.nullable
+        case "number" | "float":
+            return isinstance(value, int | float | Symbol) or (isinstance(value, Tensor) and not value.shape)
+        case "ints" | "sizes" if isinstance(value, Listed):
+            return not value.items or is_integer(value.items[0].value)
+        case "int" | "ints":
+            return is_integer(value)
+        case "Tensors":
+            return _are_tensors(value)
+        case _:
+            return parameter.kind in _CLASSES and isinstance(value, _CLASSES[parameter.kind])
+
+
+def _are_tensors(value: Value) -> bool:
+    if isinstance(value, Listed):
+        return all(isinstance(item.value, Tensor) for item in value.items)
+    return isinstance(value, Parts | Pair)
 
 
 def is_integer(value: Value) -> bool:
-    """Tell whether a value is an int and no bool."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Tell whether a value passes for an int: an int, known or not, that is no bool, or a 0-d tensor of integers."""
+    if isinstance(value, Tensor):
+        return not value.shape and value.dtype in INTEGER
+    return isinstance(value, int | Symbol) and not isinstance(value, bool)
+
+
+def bind_call(call: Call, known: Signatures) -> dict[str, Given]:
+    """Bind the arguments of a call, its tensors among them, to the parameters of PyTorch's first fitting signature.
+
+    The tensor of a method stands before the others and belongs to no parameter. Where a signature takes ``ints``, or
+    ``sizes`` (of which one alone is no list), and nothing else by position, they may stand by themselves:
+    ``x.view(2, 3)``.
+
+    Args:
+        call: The call.
+        known: The signatures: ``of_method`` without the tensor, ``of_torch`` with it.
+
+    Raises:
+        RaisedError: The TypeError of PyTorch, where none fits.
+    """
+    of_torch = call.space != "method"
+    arguments = call.arguments if of_torch else call.arguments[1:]
+    given = [Given(keyword, item, 0 if keyword else place + 1) for place, (keyword, item) in enumerate(arguments)]
+    types = list_types(arguments, of_torch=of_torch, left_out=False)
+    by_name = {each.name: each for each in given if each.name}
+    request = Request(call.name, call.span, call.text, types, tuple(given), by_name, of_torch)
+    return choose(_gathered(request, known), known)
+
+
+def _gathered(request: Request, known: Signatures) -> Request:
+    """Make one list of the numbers that stand by themselves in front."""
+    place = int(request.of_torch)
+    texts = known.of_torch if request.of_torch else known.of_method
+    takes_ints = any(_takes_numbers(_parsed(text)) for text in texts)
+    numbers = [given for given in request.arguments if given.position][place:]
+    if not takes_ints or not numbers or not is_integer(numbers[0].value) or request.of_torch:
+        return request
+    span = (numbers[0].item.span[0], numbers[-1].item.span[1])
+    text = ", ".join(given.item.text for given in numbers)
+    one = Given("", Item(Listed(tuple(given.item for given in numbers), is_tuple=True), text, span), place + 1)
+    rest = tuple(given for given in request.arguments if given not in numbers)
+    return replace(request, arguments=(*rest[:place], one, *rest[place:]))
+
+
+def _takes_numbers(parameters: Sequence[Parameter]) -> bool:
+    """Tell whether a signature takes a list of ints by position, and nothing else."""
+    positional = [parameter for parameter in parameters if not parameter.keyword_only]
+    return len(positional) == 1 and positional[0].kind in ("ints", "sizes")
 
 
 def _mismatch(name: str, parameter: Parameter, given: Given) -> str:
     found = f"not {type_name(given.value)}"
-    if parameter.kind == "ints" and isinstance(given.value, Listed):
+    if parameter.kind in ("ints", "sizes") and isinstance(given.value, Listed) and given.position:
         found = f"but found element of type {type_name(given.value.items[0].value)} at pos 0"
+    if parameter.kind == "Tensors" and isinstance(given.value, Listed):
+        values = [item.value for item in given.value.items]
+        place, value = next((place, value) for place, value in enumerate(values) if not isinstance(value, Tensor))
+        return (
+            f"expected Tensor as element {place} in argument {max(given.position - 1, 0)}, but got {type_name(value)}"
+        )
     position = f" (position {given.position})" if given.position else ""
-    return f"{name}(): argument '{parameter.name}'{position} must be {_TYPES[parameter.kind]}, {found}"
+    return f"{name}(): argument '{parameter.name}'{position} must be {_TYPES.get(parameter.kind, 'Tensor')}, {found}"
 
 
 def read_dims(name: str, bound: Mapping[str, Given]) -> tuple[int, ...] | None:
@@ -166,21 +296,37 @@ def read_dims(name: str, bound: Mapping[str, Given]) -> tuple[int, ...] | None:
         return (as_int(given.value),)
     dims = []
     for place, item in enumerate(given.value.items):
-        if not isinstance(item.value, int):
+        if not isinstance(item.value, int) and not is_integer(item.value):
             words = (
                 f"{name}(): argument 'dim' failed to unpack the object at pos {place + 1} with error "
                 f'"type must be tuple of ints,but got {type_name(item.value)}"'
             )
             raise RaisedError(given.item.span, "TypeError", words)
-        dims.append(int(item.value))
+        dims.append(as_int(item.value))
     return tuple(dims)
 
 
 def as_int(value: Value) -> int:
-    """Return what a signature found to be an int or a bool."""
+    """Return what a signature found to be an int or a bool.
+
+    Raises:
+        SegcliError: For an int that is not known.
+    """
+    if isinstance(value, Tensor) and value.values is not None:
+        return int(value.values[0])
+    if isinstance(value, Symbol | Tensor):
+        shown = value.size if isinstance(value, Symbol) else value.text
+        message = f"the value of {shown} is not known, and a number is needed"
+        raise SegcliError(message, hint="write or bind a number in its place")
     return int(value) if isinstance(value, int) else 0
 
 
 def flag(bound: Mapping[str, Given], name: str, *, default: bool = False) -> bool:
     """Return a bool argument, or what it is where it is not given."""
     return bool(bound[name].value) if name in bound else default
+
+
+def cast_first(source: Tensor, bound: Mapping[str, Given]) -> Tensor:
+    """Return the tensor in the dtype that ``dtype=`` asks for: PyTorch casts before it computes."""
+    wanted = bound["dtype"].value if "dtype" in bound else None
+    return replace(source, dtype=wanted.name) if isinstance(wanted, DType) else source

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Indexing
-from segcli.shapes.nodes import Node
-from segcli.shapes.reductions import Reduced
-from segcli.shapes.values import Item, Pair, Tensor, Value
+from segcli.shapes.reduced import Reduced
+from segcli.shapes.text.nodes import Node
+from segcli.shapes.values import Item, Tensor, Value
+
+Done = Indexing | Reduced | Computed
 
 
 @dataclass(frozen=True)
@@ -18,27 +21,50 @@ class Library:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """One operation of the chain that the expression is.
+class Input:
+    """What an operation works on.
 
     Attributes:
-        base: The text of what it works on.
+        text: How the expression writes it.
+        value: What it is.
+        stage: Which operation gave it; None for a name, or what was computed inside an index.
+    """
+
+    text: str
+    value: Value
+    stage: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One operation of the expression.
+
+    Attributes:
         text: The text up to and with it.
-        source: What it works on.
+        inputs: What it works on.
         done: What it does; the name of a member for one picked from a pair.
         result: What it gives.
     """
 
-    base: str
     text: str
-    source: Tensor | Pair
-    done: Indexing | Reduced | str
-    result: Tensor | Pair
+    inputs: tuple[Input, ...]
+    done: Done | str
+    result: Value
+
+    @property
+    def base(self) -> str:
+        """The text of what it works on first."""
+        return self.inputs[0].text if self.inputs else ""
+
+    @property
+    def source(self) -> Value:
+        """What it works on first."""
+        return self.inputs[0].value if self.inputs else None
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """The state of a walk: the stages of the main chain, and what indices computed on the way need and note."""
+    """The state of a walk: the stages of the main expression, and what indices computed on the way need and note."""
 
     expr: str
     bindings: Mapping[str, Value]
@@ -48,7 +74,16 @@ class Evaluation:
     rules: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     depth: int = 0
+    # What NumPy lacks, with what to write instead; and what it calls what it has.
+    lacking: str = ""
+    read_as: dict[str, str] = field(default_factory=dict)
+    # By identity, since equal tensors may come from different operations; the stages keep them alive.
+    made: dict[int, int] = field(default_factory=dict)
 
     def text(self, node: Node) -> str:
         """Return a node as written."""
         return self.expr[node.span[0] : node.span[1]]
+
+    def input(self, text: str, value: Value) -> Input:
+        """Return what an operation works on, with the operation that gave it."""
+        return Input(text, value, self.made.get(id(value)))

@@ -6,12 +6,13 @@ inside one another, so that a reader can evaluate it once the names have values.
 
 import re
 from collections.abc import Sequence
+from math import gcd
 
 from segcli.errors import SegcliError
 from segcli.shapes.values import Size, SliceBounds
 
 # What the forms above are written with: no size can have such a name.
-RESERVED = ("ceil", "len", "max", "min", "nonzero", "range")
+RESERVED = ("ceil", "floor", "len", "max", "min", "nonzero", "range")
 
 _LESSENED = re.compile(r"max\((?P<inner>.+) - (?P<count>[0-9]+), 0\)")
 _CAPPED = re.compile(r"min\((?P<count>[0-9]+), (?P<inner>.+)\)")
@@ -206,6 +207,130 @@ def _is_closed(text: str) -> bool:
 
 
 def _grouped(size: str) -> str:
-    """Put brackets around what is more than a name or a call."""
-    found = re.fullmatch(r"\w+(?:\((?P<inner>.*)\))?", size)
+    """Put brackets around what is more than a name, a call, or has some already."""
+    found = re.fullmatch(r"\w+|\w*\((?P<inner>.*)\)", size)
     return size if found and _is_closed(found["inner"] or "") else f"({size})"
+
+
+def product(sizes: Sequence[Size]) -> Size:
+    """Multiply sizes, names in the order of the alphabet, so that equal products are equal texts.
+
+    Examples:
+        >>> product([3, "W", 2, "H"]), product([2, 3]), product(["N", 0]), product(["H*W", "N"])
+        ('6*H*W', 6, 0, 'H*N*W')
+    """
+    number, names = 1, []
+    for size in sizes:
+        if isinstance(size, int):
+            number *= size
+            continue
+        factor, found = _factors(size)
+        number *= factor
+        names += found
+    if not names or not number:
+        return number
+    named = "*".join(sorted(names))
+    return named if number == 1 else f"{number}*{named}"
+
+
+def quotient(size: Size, other: Size) -> Size:
+    """Divide sizes; what does not cancel is written ``size // other``.
+
+    Examples:
+        >>> quotient("6*H*W", "2*H"), quotient("H*W", "H*W"), quotient("H", 2), quotient(7, 2)
+        ('3*W', 1, 'H // 2', 3)
+    """
+    if isinstance(size, int) and isinstance(other, int):
+        return size // other
+    number, names = _factors(size)
+    divisor, divisors = _factors(other)
+    left = list(names)
+    for name in divisors:
+        if name not in left:
+            return f"{_grouped(str(size))} // {_grouped(str(other))}"
+        left.remove(name)
+    if not divisor or number % divisor:
+        return f"{_grouped(str(size))} // {_grouped(str(other))}"
+    return product([number // divisor, *left])
+
+
+def total(sizes: Sequence[Size]) -> Size:
+    """Add sizes up, names first.
+
+    Examples:
+        >>> total(["N", 1, "M", 2]), total([1, 2]), total(["N", 0]), total(["N", "N"])
+        ('M + N + 3', 3, 'N', '2*N')
+    """
+    number = 0
+    counts: dict[str, int] = {}
+    for size in sizes:
+        for factor, name in _terms(size):
+            if name:
+                counts[name] = counts.get(name, 0) + factor
+            else:
+                number += factor
+    parts = [str(product([count, name])) for name, count in sorted(counts.items()) if count]
+    if not parts:
+        return number
+    text = " + ".join(parts).replace("+ -", "- ")
+    if not number:
+        return text
+    return f"{text} {'+' if number > 0 else '-'} {abs(number)}"
+
+
+def difference(size: Size, other: Size) -> Size:
+    """Subtract sizes.
+
+    Examples:
+        >>> difference("N", 1), difference("N + 3", "N"), difference(3, 5)
+        ('N - 1', 3, -2)
+    """
+    return total([size, *(product([-factor, name]) if name else -factor for factor, name in _terms(other))])
+
+
+def unequal(size: Size, other: Size) -> str:
+    """Say what makes two sizes equal that are not known to be, without what they share; empty where nothing does.
+
+    Examples:
+        >>> unequal("20*H*N", "40*N"), unequal("6*H", "4*H"), unequal(6, "N"), unequal("H*W", "H"), unequal("3*N", 25)
+        ('H == 2', '', 'N == 6', 'W == 1', '')
+    """
+    number, names = _factors(size)
+    divisor, divisors = _factors(other)
+    for name in list(names):
+        if name in divisors:
+            names.remove(name)
+            divisors.remove(name)
+    common = gcd(number, divisor) or 1
+    left, right = product([number // common, *names]), product([divisor // common, *divisors])
+    # What is left of both is without a common factor: a number is no multiple of one larger than 1.
+    if (isinstance(left, int) and divisor != common) or (isinstance(right, int) and number != common):
+        return ""
+    return equal(left, right) if names or divisors else ""
+
+
+def _factors(size: Size) -> tuple[int, list[str]]:
+    """Take a product apart: its number, and its names; what is no plain product is one name."""
+    if isinstance(size, int):
+        return size, []
+    number, names = 1, []
+    for part in re.split(r"\*(?![^(]*\))", size) if re.fullmatch(r"-?[\w*()., ]+", size) else [size]:
+        if re.fullmatch(r"-?[0-9]+", part):
+            number *= int(part)
+        else:
+            names.append(_grouped(part))
+    return number, names
+
+
+def _terms(size: Size) -> list[tuple[int, str]]:
+    """Take a sum apart: the factor of each name, and of the number alone under an empty name."""
+    if isinstance(size, int):
+        return [(size, "")] if size else []
+    found = re.split(r" ([+-]) (?![^(]*\))", size)
+    if any(not _is_closed(part) for part in found[::2]) or "//" in size or "%" in size:
+        return [(1, _grouped(size))]
+    terms = []
+    for sign, part in zip(["+", *found[1::2]], found[::2], strict=True):
+        number, names = _factors(int(part) if part.isdecimal() else part)
+        terms.append((number if sign == "+" else -number, "*".join(sorted(names))))
+    return terms

@@ -33,6 +33,8 @@ class Tensor:
         true_count: How many elements of a mask are True, where that is known.
         scalar: Whether NumPy would hold it as a scalar, which is no array.
         labels: What its axes are called, None for one without a label; empty where no axis has any.
+        strides: How many elements lie between two neighbours along each axis, None where that is not known; None in
+            the whole for row-major order.
     """
 
     shape: Shape
@@ -42,6 +44,7 @@ class Tensor:
     true_count: int | None = None
     scalar: bool = False
     labels: Labels = ()
+    strides: tuple[Size | None, ...] | None = None
 
     @property
     def nonzero(self) -> Size:
@@ -73,6 +76,8 @@ class Listed:
 
     items: tuple["Item", ...]
     is_tuple: bool = False
+    # A ``torch.Size`` is a tuple too.
+    is_size: bool = False
 
     @property
     def kind(self) -> str:
@@ -89,13 +94,103 @@ class Pair:
     function: str
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Some of the tensors in ``Parts``, all alike.
+
+    Attributes:
+        count: How many.
+        tensor: One of them.
+        start: Where the first begins, along the axis that is cut.
+        width: How many positions each takes, the last one fewer where the axis ends; None for one position whose axis
+            is gone.
+        stride: How far apart two of them begin; None for as far as they are wide.
+    """
+
+    count: Size
+    tensor: Tensor
+    start: Size = 0
+    width: Size | None = None
+    stride: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A tuple, or a list, of tensors: what ``chunk``, ``split`` and ``unbind`` return.
+
+    Attributes:
+        runs: The tensors in order, those that are alike counted.
+        function: What returned them.
+        source: What they are cut from, along the axis ``dim``; None where they are no pieces of a tensor.
+        dim: That axis.
+        is_tuple: False for a list.
+    """
+
+    runs: tuple[Run, ...]
+    function: str
+    source: Tensor | None = None
+    dim: int = 0
+    is_tuple: bool = True
+
+    @property
+    def count(self) -> Size:
+        """How many there are: a number where it is known, else a symbol."""
+        counts = [run.count for run in self.runs]
+        known = [count for count in counts if isinstance(count, int)]
+        return sum(known) if len(known) == len(counts) else str(counts[0])
+
+    def tensors(self) -> list[Tensor] | None:
+        """Return every tensor, or None where their number is not known."""
+        counts = [(run.count, run.tensor) for run in self.runs]
+        if any(isinstance(count, str) for count, _ in counts):
+            return None
+        return [tensor for count, tensor in counts for _ in range(int(count))]
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """An int that is not known: a size, or what follows from sizes."""
+
+    size: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A number of Python of which only the type is known, such as what ``x.item()`` returns: its type's name."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """A dtype as a value, such as ``torch.float32``."""
+
+    name: str
+
+
 class _Ellipsis:
     """The type of ``...`` here: mypy knows no literal type of Python's own."""
 
 
 ELLIPSIS = _Ellipsis()
 
-Value = int | float | bool | None | _Ellipsis | SliceBounds | Listed | Tensor
+# A str is a text between quotes.
+Value = (
+    int
+    | float
+    | bool
+    | str
+    | None
+    | _Ellipsis
+    | SliceBounds
+    | Listed
+    | Symbol
+    | Unknown
+    | DType
+    | Tensor
+    | Pair
+    | Parts
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +228,25 @@ def type_name(value: Value) -> str:
         >>> type_name(None), type_name(ELLIPSIS), type_name(Tensor((), "int64", "i"))
         ('NoneType', 'ellipsis', 'Tensor')
     """
-    match value:
-        case None:
-            return "NoneType"
-        case Listed():
-            return value.kind
-        case SliceBounds():
-            return "slice"
-        case Tensor():
-            return "Tensor"
-        case bool() | int() | float():
-            return type(value).__name__
-        case _:
-            return "ellipsis"
+    if isinstance(value, Listed):
+        return "torch.Size" if value.is_size else value.kind
+    if isinstance(value, Unknown):
+        return value.kind
+    if isinstance(value, Parts):
+        return "tuple" if value.is_tuple else "list"
+    if isinstance(value, Pair):
+        return f"torch.return_types.{value.function}"
+    return _TYPE_NAMES.get(type(value)) or type(value).__name__
+
+
+_TYPE_NAMES = {
+    type(None): "NoneType",
+    _Ellipsis: "ellipsis",
+    SliceBounds: "slice",
+    Tensor: "Tensor",
+    Symbol: "int",
+    DType: "torch.dtype",
+}
 
 
 def format_sizes(shape: Shape, *, opening: str = "(", closing: str = ")") -> str:

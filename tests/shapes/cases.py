@@ -27,16 +27,18 @@ REDUCTIONS = ["argmax", "argmin", "max", "min", "sum", "mean", "amax", "amin", "
 # Every parameter by position, those by keyword behind the star; how often each is given, and what for.
 PARAMETERS = {
     **dict.fromkeys(REDUCTIONS, "dim keepdim"),
-    **dict.fromkeys(("prod", "median", "logsumexp"), "dim keepdim"),
+    **dict.fromkeys(("median", "logsumexp"), "dim keepdim"),
+    **dict.fromkeys(("sum", "mean", "prod"), "dim keepdim * dtype"),
     **dict.fromkeys(("std", "var"), "dim unbiased keepdim * correction"),
     "norm": "p dim keepdim",
     "topk": "k dim largest sorted",
     "kthvalue": "k dim keepdim",
     **dict.fromkeys(("sort", "argsort"), "dim descending * stable"),
-    **dict.fromkeys(("cumsum", "softmax", "log_softmax"), "dim"),
+    "cumsum": "dim * dtype",
+    **dict.fromkeys(("softmax", "log_softmax"), "dim dtype"),
 }
 LACKING = ("topk", "kthvalue", "norm", "logsumexp", "softmax", "log_softmax")
-CHANCES = {"dim": 0.8, "keepdim": 0.4, "k": 0.95, "p": 0.7, "unbiased": 0.2, "correction": 0.2}
+CHANCES = {"dim": 0.8, "keepdim": 0.4, "k": 0.95, "p": 0.7, "unbiased": 0.2, "correction": 0.2, "dtype": 0.15}
 DIMS = [
     "0",
     "1",
@@ -64,6 +66,17 @@ VALUES = {
     "correction": ["0", "1", "1", "2.5", "True", "None", "-1"],
     "k": ["0", "1", "1", "1", "1", "2", "2", "3", "5", "-1", "1.0", "None", "True", "(1,)"],
     "p": ["1", "2", "2", "2", "0", "3.5", "-1", "1e999", "-1e999", "True", "None", "(1,)"],
+    "dtype": [
+        "torch.float32",
+        "torch.float64",
+        "torch.float16",
+        "torch.int64",
+        "torch.int32",
+        "torch.uint8",
+        "torch.bool",
+        "torch.complex64",
+        "None",
+    ],
     "largest": ["True", "False", "1"],
     "sorted": ["True", "False", "False", "None"],
     "descending": ["True", "False", "0"],
@@ -213,7 +226,7 @@ def draw_arguments(rng: random.Random, name: str) -> tuple[list[str], list[str]]
         # A bool that comes first means unbiased to std and var.
         positional = positional and parameter in positions and rng.random() < 0.6 and not (spread and text == "True")
         arguments.append(text if positional else f"{parameter}={text}")
-        numpy_arguments.append(f"{IN_NUMPY.get(parameter, parameter)}={text}")
+        numpy_arguments.append(f"{IN_NUMPY.get(parameter, parameter)}={text.replace('torch.', 'np.')}")
     return arguments, numpy_arguments
 
 

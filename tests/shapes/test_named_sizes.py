@@ -262,7 +262,10 @@ def test_rows_of_a_list_that_may_be_equal_or_not() -> None:
     with pytest.raises(SegcliError, match="a list has rows of 2 and N positions, which may be equal or not"):
         explain("x[[[[0, 1], a]]]", {"x": "4,3", "a": "N,"})
     with pytest.raises(SegcliError, match="a list has rows of N and M positions"):
-        explain("x[[a, b]]", {"x": "4,3", "a": "N,", "b": "M,"})
+        explain("x[[a, b]]", {"x": "4,3", "a": "N,", "b": "M,"}, lead="numpy")
+    error = explain("x[[a, b]]", {"x": "4,3", "a": "N,", "b": "M,"}).numpy.error
+    assert error is not None
+    assert error.type == "unknown"
     assert explain("x[[a, a]]", {"x": "4,3", "a": "N,"}).numpy.shape == (2, "N", 3)
 
 

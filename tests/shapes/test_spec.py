@@ -4,7 +4,7 @@ import pytest
 
 from segcli.errors import SegcliError
 from segcli.shapes import explain
-from segcli.shapes.spec import parse_spec, split_specs
+from segcli.shapes.text.spec import parse_spec, split_specs
 from segcli.shapes.values import Tensor
 
 

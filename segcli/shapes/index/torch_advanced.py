@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NoReturn
 
+from segcli.shapes.index.layout import Dim, explain_landing, lay_out
+from segcli.shapes.index.torch_walk import MASKS, Walk, out_of_range
 from segcli.shapes.indexing import Indexing, Operand, broadcast_sizes, find_out_of_range, position_needs
-from segcli.shapes.layout import Dim, explain_landing, lay_out
 from segcli.shapes.symbols import equal
-from segcli.shapes.torch_walk import MASKS, Walk, out_of_range
 from segcli.shapes.values import Item, RaisedError, Shape, Tensor, check_elements, format_sizes
 
 _POSITIONS = ("int32", "int64")

@@ -52,9 +52,11 @@ FUNCTIONS = {
     "argmin": Function(_ONE, needs="all", words="smallest"),
     "max": Function(_ONE_OF_PAIR, needs="all", words="max", place="largest"),
     "min": Function(_ONE_OF_PAIR, needs="all", words="min", place="smallest"),
-    "sum": Function(_ACCUMULATED, words="sum"),
+    "sum": Function(_ACCUMULATED, words="sum", takes="dim keepdim * dtype"),
     "mean": Function(
-        signatures("*, dtype? dtype=", "ints? dim, bool keepdim=, *, dtype? dtype=", out=(True, True)), words="mean"
+        signatures("*, dtype? dtype=", "ints? dim, bool keepdim=, *, dtype? dtype=", out=(True, True)),
+        words="mean",
+        takes="dim keepdim * dtype",
     ),
     "amax": Function(_MANY, needs="all", words="max"),
     "amin": Function(_MANY, needs="all", words="min"),
@@ -63,7 +65,9 @@ FUNCTIONS = {
     "std": Function(_SPREAD, words="std", takes="dim unbiased keepdim * correction"),
     "var": Function(_SPREAD, words="variance", takes="dim unbiased keepdim * correction"),
     "prod": Function(
-        signatures("*, dtype? dtype=", "int dim, bool keepdim=, *, dtype? dtype=", out=(False, True)), words="product"
+        signatures("*, dtype? dtype=", "int dim, bool keepdim=, *, dtype? dtype=", out=(False, True)),
+        words="product",
+        takes="dim keepdim * dtype",
     ),
     "median": Function(
         signatures("", "int dim, bool keepdim=", out=(False, True)),
@@ -105,50 +109,12 @@ FUNCTIONS = {
         takes="dim descending * stable",
         words="smallest",
     ),
-    "cumsum": Function(signatures("int dim, *, dtype? dtype="), takes="dim", words="sum"),
-    "softmax": Function(_SOFTMAX, takes="dim", words="exp", lacking="write scipy.special.softmax(x, axis)"),
+    "cumsum": Function(signatures("int dim, *, dtype? dtype="), takes="dim * dtype", words="sum"),
+    "softmax": Function(_SOFTMAX, takes="dim dtype", words="exp", lacking="write scipy.special.softmax(x, axis)"),
     "log_softmax": Function(
-        _SOFTMAX, takes="dim", words="logsumexp", lacking="write scipy.special.log_softmax(x, axis)"
+        _SOFTMAX, takes="dim dtype", words="logsumexp", lacking="write scipy.special.log_softmax(x, axis)"
     ),
 }
-
-LACKING = {name: function.lacking for name, function in FUNCTIONS.items() if function.lacking}
-
-
-@dataclass(frozen=True, slots=True)
-class Reduced:
-    """What a function gives.
-
-    Attributes:
-        shape: The result's shape.
-        dtype: The result's dtype; of several results, the first one's.
-        dims: Which axes are reduced, or walked along, in order.
-        keepdim: Whether reduced axes stay, of size 1.
-        flat: Whether the positions of ``argmax`` count the flattened source.
-        pair: Whether there are two results, values and indices.
-        step: The trace.
-        needs: What must hold of sizes that are not known.
-        rules: Names of the rules at work that the two libraries do not share.
-        notes: What else a reader should know.
-        form: How its formula is written: ``over`` the dims that are gone, or along one that stays, as ``rank``,
-            ``place`` (the position of a rank), ``running``, ``softmax`` or ``log_softmax``.
-        words: How its formula writes what it gives; empty for the function's own words.
-        scalar: Whether NumPy makes a scalar of a 0-d result.
-    """
-
-    shape: Shape
-    dtype: str
-    dims: tuple[int, ...]
-    keepdim: bool
-    flat: bool
-    pair: bool
-    step: Step
-    needs: tuple[str, ...] = ()
-    rules: frozenset[str] = frozenset()
-    notes: tuple[str, ...] = ()
-    form: str = "over"
-    words: str = ""
-    scalar: bool = True
 
 
 def reduced_shape(shape: Shape, dims: Sequence[int], *, keepdim: bool) -> Shape:

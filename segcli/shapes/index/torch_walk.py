@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from segcli.shapes.layout import Dim, Plan
+from segcli.shapes.index.layout import Dim, Plan
 from segcli.shapes.values import Item, RaisedError, Tensor
 
 MASKS = ("bool", "uint8")

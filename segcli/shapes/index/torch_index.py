@@ -2,12 +2,12 @@
 
 from typing import NoReturn
 
+from segcli.shapes.index.layout import Dim, Plan, lay_out
+from segcli.shapes.index.torch_advanced import index_advanced
+from segcli.shapes.index.torch_sequence import holds_floats, is_legacy_tuple, tensor_from_list
+from segcli.shapes.index.torch_walk import MASKS, Walk, out_of_range
 from segcli.shapes.indexing import Indexing, Ledger
-from segcli.shapes.layout import Dim, Plan, lay_out
 from segcli.shapes.symbols import most
-from segcli.shapes.torch_advanced import index_advanced
-from segcli.shapes.torch_sequence import holds_floats, is_legacy_tuple, tensor_from_list
-from segcli.shapes.torch_walk import MASKS, Walk, out_of_range
 from segcli.shapes.values import (
     INTEGER,
     Item,

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from segcli.errors import SegcliError
-from segcli.shapes.reductions import (
+from segcli.shapes.reduce.reductions import (
     FUNCTIONS,
-    Reduced,
     dim_items,
     element_needs,
     reduced_shape,
     reduction_step,
     spread_words,
 )
+from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Request
-from segcli.shapes.values import COMPLEX, FLOATING, REAL, Listed, RaisedError, Shape, Tensor, Value, type_name
+from segcli.shapes.values import COMPLEX, FLOATING, REAL, DType, Listed, RaisedError, Shape, Tensor, Value, type_name
 
 # They count the elements that they divide by before they look at anything else.
 _SPREAD = ("std", "var")
@@ -44,7 +44,7 @@ def reduce_numpy(source: Tensor, request: Request, stage: int = 0) -> Reduced:
         _check_reshape(source.shape, request, raw, dims)
     return Reduced(
         shape=reduced_shape(source.shape, dims, keepdim=keepdim),
-        dtype=_dtype(source.dtype, request.name),
+        dtype=asked_dtype(request) or _dtype(source.dtype, request.name),
         dims=tuple(sorted(dims)),
         keepdim=keepdim,
         flat=raw is None,
@@ -54,6 +54,21 @@ def reduce_numpy(source: Tensor, request: Request, stage: int = 0) -> Reduced:
         words=_words(request),
         scalar=not (request.name == "median" and keepdim),
     )
+
+
+def asked_dtype(request: Request) -> str:
+    """Return what ``dtype=`` asks for, empty where it asks for nothing.
+
+    Raises:
+        RaisedError: The TypeError of NumPy for what is no dtype.
+    """
+    given = request.given.get("dtype")
+    if given is None or given.value is None:
+        return ""
+    if isinstance(given.value, DType) and given.value.name != "bfloat16":
+        return given.value.name
+    words = f"Cannot interpret '{given.item.text}' as a data type"
+    raise RaisedError(given.item.span, "TypeError", words)
 
 
 def _read_axes(request: Request) -> tuple[int, ...] | None:

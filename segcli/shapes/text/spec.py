@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from math import prod
 
 from segcli.errors import SegcliError
-from segcli.shapes import nodes
-from segcli.shapes.file_spec import read_file_spec
-from segcli.shapes.nodes import Call, Constant, Name, Node
-from segcli.shapes.parse import parse
-from segcli.shapes.scan import MAX_CHARACTERS
-from segcli.shapes.shape_spec import HINT, read_shape, shorten, split_dtype
+from segcli.shapes.text import nodes
+from segcli.shapes.text.file_spec import read_file_spec
+from segcli.shapes.text.nodes import Call, Constant, Name, Node
+from segcli.shapes.text.parse import parse
+from segcli.shapes.text.scan import MAX_CHARACTERS
+from segcli.shapes.text.shape_spec import HINT, read_shape, shorten, split_dtype
 from segcli.shapes.values import ELLIPSIS, Item, Listed, Shape, Tensor, Value, check_elements
 from segcli.units import parse_size
 

@@ -3,7 +3,8 @@
 from math import prod
 
 from segcli.shapes.indexing import Step
-from segcli.shapes.reductions import Reduced
+from segcli.shapes.reduce.numpy_reduce import asked_dtype
+from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Request
 from segcli.shapes.symbols import times
 from segcli.shapes.values import COMPLEX, FLOATING, RaisedError, Shape, Size, Tensor, type_name
@@ -48,7 +49,7 @@ def along_numpy(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     )
     return Reduced(
         shape=(_product(source.shape),) if flat else source.shape,
-        dtype=_dtype(source.dtype, request.name),
+        dtype=asked_dtype(request) or _dtype(source.dtype, request.name),
         dims=dims,
         keepdim=True,
         flat=flat,

@@ -10,11 +10,14 @@ from segcli.units import INT64_MAX
 # A line of code, generously: what is longer is no expression that a person stares at.
 MAX_CHARACTERS = 10_000
 
+_HINT = "an expression computes with named tensors: 'src[a, b, :]', 'x.argmax(dim=1)', 'a + b'"
+
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)
     | (?P<name>[^\W\d]\w*)
-    | (?P<mark>\.\.\.|[\[\]().,:=-])
+    | (?P<text>"[^"\\]*"|'[^'\\]*')
+    | (?P<mark>\.\.\.|\*\*|//|<<|>>|[=!<>]=|[\[\]().,:=+*/%@<>&|^~-])
     | (?P<end>\Z)
     )""",
     re.VERBOSE,
@@ -22,7 +25,7 @@ _TOKEN = re.compile(
 
 
 class Token(NamedTuple):
-    """A piece of an expression: a ``number``, a ``name``, a ``mark``, or the ``end``."""
+    """A piece of an expression: a ``number``, a ``name``, a ``text`` in quotes, a ``mark``, or the ``end``."""
 
     kind: str
     text: str
@@ -64,22 +67,17 @@ def scan(text: str) -> list[Token]:
         message = f"the expression has {len(text):,} characters, expected at most {MAX_CHARACTERS:,}"
         raise SegcliError(message)
     tokens: list[Token] = []
-    place, kind = 0, None
-    while kind != "end":
-        found = _TOKEN.match(text, place)
-        kind = found.lastgroup if found else None
-        if found is None or kind is None:
-            place += len(text[place:]) - len(text[place:].lstrip())
-            raise refusal(text, (place, place + 1), f"unexpected {text[place]!r} in the expression", _hint(text[place]))
+    place = 0
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup
+        if found.start() != place or kind is None:
+            break
         tokens.append(Token(kind, found[kind], found.span(kind)))
         place = found.end()
-    return tokens
-
-
-def _hint(char: str) -> str:
-    if char in "+*/%@<>!&|^~":
-        return "operators are not supported: give their result a name and a shape"
-    return "an expression indexes and reduces tensors: 'src[a, b, :]', 'x.argmax(dim=1)'"
+        if kind == "end":
+            return tokens
+    place += len(text[place:]) - len(text[place:].lstrip())
+    raise refusal(text, (place, place + 1), f"unexpected {text[place]!r} in the expression", _HINT)
 
 
 def read_number(token: Token, text: str) -> int | float:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from segcli.shapes.indexing import Step
-from segcli.shapes.reductions import FUNCTIONS, Reduced, reduced_shape, reduction_step
+from segcli.shapes.reduce.reductions import FUNCTIONS, reduced_shape, reduction_step
+from segcli.shapes.reduce.torch_reduce import check_elements, not_implemented, wrap_dims
+from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
-from segcli.shapes.signatures import as_int, choose, flag
+from segcli.shapes.signatures import as_int, cast_first, choose, flag
 from segcli.shapes.symbols import at_least
-from segcli.shapes.torch_reduce import check_elements, not_implemented, wrap_dims
 from segcli.shapes.values import COMPLEX, FLOATING, RaisedError, Shape, Size, Tensor
 
 _FORMS = {"argsort": "place", "cumsum": "running", "softmax": "softmax", "log_softmax": "log_softmax"}
@@ -25,6 +26,7 @@ def along_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
         RaisedError: As PyTorch would raise.
     """
     bound = choose(request, FUNCTIONS[request.name].signatures)
+    source = cast_first(source, bound)
     dim = as_int(bound["dim"].value) if "dim" in bound else -1
     wrap_dims((dim,), source.shape, request)
     dims = (dim % len(source.shape),) if source.shape else ()
@@ -40,7 +42,7 @@ def along_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     pair = request.name in ("topk", "sort")
     return Reduced(
         shape=shape,
-        dtype=_dtype(source.dtype, request.name),
+        dtype=source.dtype if request.has_dtype else _dtype(source.dtype, request.name),
         dims=dims,
         keepdim=True,
         flat=False,
@@ -107,6 +109,8 @@ def _check_dtype(source: Tensor, request: Request, dims: tuple[int, ...]) -> Non
         shown = "topk" if name == "topk" else "Sort"
         # The space is PyTorch's.
         raise RaisedError(request.span, "RuntimeError", f" {shown} does not support complex dtypes on CPU")
+    if name == "cumsum" and source.dtype == "bool" and request.has_dtype and dims and 0 not in source.shape:
+        raise not_implemented(source, request, "cumsum_out_cpu")
     if name.endswith("softmax") and source.dtype not in FLOATING and 0 not in source.shape:
         kernel = "lastdim_kernel_impl" if _is_last(source.shape, dims) else "kernel_impl"
         raise not_implemented(source, request, f"{name}_{kernel}")

@@ -2,25 +2,43 @@
 
 Python's own parser is not used: on hostile input it may warn, recurse too deep, or run out of memory.
 
-The grammar is the part of Python's that indexes and calls::
+The grammar is the part of Python's that indexes, calls and computes::
 
-    expression := primary ( "[" subscript "]" | "." NAME | "(" arguments ")" )*
-    primary    := NAME | NUMBER | "-" NUMBER | "..." | "(" items ")" | "[" items "]"
+    statement  := expression [ "=" expression ]
+    expression := unary ( OPERATOR unary )*, the operators with Python's precedence
+    unary      := ( "-" | "+" | "~" ) unary | appended [ "**" unary ]
+    appended   := primary ( "[" subscript "]" | "." NAME | "(" arguments ")" )*
+    primary    := NAME | NUMBER | TEXT | "..." | "(" items ")" | "[" items "]"
     subscript  := slice-or-expression ("," slice-or-expression)* [","]
 """
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
-from segcli.shapes.nodes import Argument, Attribute, Call, Constant, Name, Node, Sequence, Slice, Subscript
-from segcli.shapes.scan import Token, read_number, refusal, scan
+from segcli.shapes.text.nodes import (
+    Argument,
+    Assign,
+    Attribute,
+    Call,
+    Constant,
+    Name,
+    Node,
+    Operator,
+    Sequence,
+    Slice,
+    Subscript,
+    Text,
+)
+from segcli.shapes.text.scan import Token, read_number, refusal, scan
 
 if TYPE_CHECKING:
     from segcli.shapes.values import Span
 
 # Deeper than any tensor has dimensions to index, and shallow for the interpreter's stack.
 MAX_DEPTH = 40
+# Each is a step down the tree; a line of code that a person wrote has a few.
+MAX_OPERATORS = 64
 # NumPy has no array of more dimensions.
 MAX_ITEMS = 64
 # Trees never change, so that expressions that come again share one; long ones seldom come again, and take up room.
@@ -28,6 +46,20 @@ _MAX_REMEMBERED = 2048
 _MAX_REMEMBERED_CHARACTERS = 200
 
 _WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None}
+# The higher, the tighter.
+_COMPARING = 1
+_PRECEDENCE = {
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), _COMPARING),
+    "|": 2,
+    "^": 3,
+    "&": 4,
+    **dict.fromkeys(("<<", ">>"), 5),
+    **dict.fromkeys(("+", "-"), 6),
+    **dict.fromkeys(("*", "/", "//", "%", "@"), 7),
+}
+_SIGNS = frozenset("-+~")
+_LINKS = frozenset("[.(")
+_INSTEAD = {"and": "&", "or": "|", "not": "~"}
 
 
 def parse(text: str) -> Node:
@@ -46,7 +78,7 @@ def parse(text: str) -> Node:
 
 def _parsed(text: str) -> Node:
     parser = _Parser(text)
-    node = parser.expression()
+    node = parser.statement()
     parser.expect_end()
     return node
 
@@ -59,24 +91,27 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._tokens = scan(text)
+        tokens = scan(text)
+        # Behind the end there is nothing: what comes next is the end still.
+        self._tokens = [*tokens, tokens[-1], tokens[-1]]
         self._place = 0
         self._next = self._tokens[0]
         self._depth = 0
+        self._operators = 0
 
     def _go(self, count: int) -> None:
         self._place += count
-        # Behind the end there is nothing: what comes next is the end still.
-        self._next = self._tokens[min(self._place, len(self._tokens) - 1)]
+        self._next = self._tokens[self._place]
 
     def _take(self) -> Token:
         token = self._next
-        self._go(1)
+        self._place += 1
+        self._next = self._tokens[self._place]
         return token
 
     def _at(self, mark: str) -> bool:
-        token = self._next
-        return token.text == mark and token.kind == "mark"
+        # No name and no number is written as a mark is, and a text has its quotes.
+        return self._next.text == mark
 
     def _expect(self, mark: str, opening: Token) -> Token:
         if not self._at(mark):
@@ -86,8 +121,10 @@ class _Parser:
     def expect_end(self) -> None:
         if self._next.kind != "end":
             hint = ""
-            if self._at("="):
-                hint = "assignment is not supported: ask for the indexing alone"
+            if self._next.text in _INSTEAD:
+                hint = (
+                    f"for tensors, {self._next.text} is written {_INSTEAD[self._next.text]}, with brackets around both"
+                )
             elif self._at(","):
                 hint = "one expression at a time"
             raise self._unexpected(expected="expected the end", hint=hint)
@@ -97,11 +134,59 @@ class _Parser:
         what = "the expression ends" if token.kind == "end" else f"unexpected {token.text!r}"
         return refusal(self._text, token.span, f"{what}: {expected}", hint)
 
-    def expression(self) -> Node:
+    def statement(self) -> Node:
+        """Read an expression, or the assignment of one to an index."""
+        node = self.expression()
+        if not self._at("="):
+            return node
+        if not isinstance(node, Subscript):
+            hint = "write src[a, b] = v, or the expression alone"
+            raise self._unexpected(expected="only what is indexed is assigned to", hint=hint)
+        self._take()
+        value = self.expression()
+        return Assign(node, value, (node.span[0], value.span[1]))
+
+    def expression(self, lowest: int = _COMPARING) -> Node:
+        """Read operands and the operators between them, from a precedence on."""
+        node = self._unary()
+        compared = False
+        while (level := _PRECEDENCE.get(self._next.text, 0)) >= lowest:
+            mark = self._operator()
+            if level == _COMPARING and compared:
+                hint = "write (a < b) & (b < c)"
+                raise refusal(self._text, mark.span, "comparisons of tensors do not chain", hint)
+            compared = level == _COMPARING
+            right = self.expression(level + 1)
+            node = Operator(mark.text, (node, right), mark.span, (node.span[0], right.span[1]))
+        return node
+
+    def _operator(self) -> Token:
+        mark = self._take()
+        self._operators += 1
+        if self._operators > MAX_OPERATORS:
+            raise refusal(self._text, mark.span, f"more than {MAX_OPERATORS} operators")
+        return mark
+
+    def _unary(self) -> Node:
+        if self._next.text in _SIGNS:
+            mark = self._operator()
+            operand = self._unary()
+            span = (mark.span[0], operand.span[1])
+            if mark.text == "-" and isinstance(operand, Constant) and _is_number(operand.value):
+                return Constant(-operand.value, span)
+            return Operator(mark.text, (operand,), mark.span, span)
+        node = self._linked()
+        if not self._at("**"):
+            return node
+        mark = self._operator()
+        right = self._unary()
+        return Operator("**", (node, right), mark.span, (node.span[0], right.span[1]))
+
+    def _linked(self) -> Node:
         """Read a primary and what is appended to it."""
         node = self._primary()
         links = 0
-        while self._next.kind == "mark" and self._next.text in ("[", ".", "("):
+        while self._next.text in _LINKS:
             links += 1
             if links > MAX_DEPTH:
                 raise refusal(self._text, self._next.span, f"more than {MAX_DEPTH} steps in one chain")
@@ -136,20 +221,22 @@ class _Parser:
         token = self._take()
         if token.kind == "number":
             return Constant(read_number(token, self._text), token.span)
-        if token.kind == "name":
+        if token.kind == "name" and token.text not in _INSTEAD:
             if token.text in _WORDS:
                 return Constant(_WORDS[token.text], token.span)
             return Name(token.text, token.span)
+        if token.kind == "text":
+            return Text(token.text[1:-1], token.span)
         if token.kind == "mark":
             if token.text == "...":
                 return Constant("...", token.span)
-            if token.text == "-" and self._next.kind == "number":
-                number = self._take()
-                return Constant(-read_number(number, self._text), (token.span[0], number.span[1]))
             if token.text in ("(", "["):
                 return self._bracketed(token)
         self._go(-1)
-        raise self._unexpected(expected="expected a name, a number or a bracket")
+        hint = "for tensors, not is written ~" if token.text == "not" else ""
+        if token.text in ("*", "**"):
+            hint = "a starred argument is not read: write its items, as in x.reshape(x.size(0), x.size(1), -1)"
+        raise self._unexpected(expected="expected a name, a number or a bracket", hint=hint)
 
     def _bracketed(self, opening: Token) -> Node:
         self._descend(opening)
@@ -234,3 +321,7 @@ class _Parser:
         if any(argument.keyword for argument in before):
             raise refusal(self._text, node.span, "a positional argument follows a keyword argument")
         return Argument("", node, node.span)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

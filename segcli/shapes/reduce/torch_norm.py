@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from segcli.shapes.reductions import FUNCTIONS, Reduced, element_needs, reduced_shape, reduction_step
+from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_shape, reduction_step
+from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES, wrap_dims
+from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
 from segcli.shapes.signatures import choose, flag, is_integer, read_dims
-from segcli.shapes.torch_reduce import SCALAR_NAMES, wrap_dims
 from segcli.shapes.values import COMPLEX, FLOATING, REAL, Item, Listed, RaisedError, Shape, Tensor, type_name
 
 _MATRIX_DIMS = 2

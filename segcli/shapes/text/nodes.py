@@ -75,4 +75,31 @@ class Call:
     span: Span
 
 
-Node = Name | Constant | Sequence | Slice | Subscript | Attribute | Call
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string between quotes."""
+
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operand behind an operator, or two around it; ``mark_span`` is the operator alone."""
+
+    mark: str
+    operands: tuple["Node", ...]
+    mark_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """``target = value``, the outermost node if there is one."""
+
+    target: Subscript
+    value: "Node"
+    span: Span
+
+
+Node = Name | Constant | Text | Sequence | Slice | Subscript | Attribute | Call | Operator | Assign

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from segcli.shapes.index.layout import Dim, Plan, explain_landing, lay_out
+from segcli.shapes.index.numpy_sequence import INVALID, array_from_list
 from segcli.shapes.indexing import (
     Indexing,
     Ledger,
@@ -13,8 +15,6 @@ from segcli.shapes.indexing import (
     position_need,
     position_needs,
 )
-from segcli.shapes.layout import Dim, Plan, explain_landing, lay_out
-from segcli.shapes.numpy_sequence import INVALID, array_from_list
 from segcli.shapes.symbols import equal, most
 from segcli.shapes.values import (
     NUMPY_INTEGER,

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from segcli.shapes.reductions import FUNCTIONS, Reduced, element_needs, reduced_shape, reduction_step, spread_words
+from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_shape, reduction_step, spread_words
+from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
-from segcli.shapes.signatures import choose, flag, read_dims
+from segcli.shapes.signatures import cast_first, choose, flag, read_dims
 from segcli.shapes.values import COMPLEX, FLOATING, REAL, RaisedError, Shape, Tensor
 
 SCALAR_NAMES = {
@@ -45,6 +46,7 @@ def reduce_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     bound = choose(request, function.signatures)
     raw = read_dims(request.name, bound)
     keepdim = flag(bound, "keepdim")
+    source = cast_first(source, bound)
     _check_dtype_first(source, request)
     everything = raw is None or (not raw and not function.nothing)
     if everything:
@@ -55,7 +57,7 @@ def reduce_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     needs = function.needs == "all" or (function.needs == "dim" and pair)
     return Reduced(
         shape=reduced_shape(source.shape, dims, keepdim=keepdim),
-        dtype=_dtype(source.dtype, request.name),
+        dtype=source.dtype if request.has_dtype else _dtype(source.dtype, request.name),
         dims=tuple(sorted(dims)),
         keepdim=keepdim,
         flat=raw is None,
@@ -102,8 +104,8 @@ def _check_dtype_first(source: Tensor, request: Request) -> None:
         words = f"{request.name}(): does not support {kind} input"
     elif request.name == "mean" and source.dtype not in (*FLOATING, *COMPLEX):
         words = (
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-            + SCALAR_NAMES[source.dtype]
+            f"mean(): could not infer output dtype. {'Optional' if request.has_dtype else 'Input'} dtype must be "
+            f"either a floating point or complex dtype. Got: {SCALAR_NAMES[source.dtype]}"
         )
     elif request.name in ("std", "var") and source.dtype not in (*FLOATING, *COMPLEX):
         words = "std and var only support floating point and complex dtypes"

@@ -1,0 +1,1 @@
+"""Indexing: what an index does to a tensor, in both libraries."""

@@ -1,0 +1,81 @@
+"""The table of reductions and of functions along an axis: how a call is read, and each library's rule for it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from segcli.errors import SegcliError
+from segcli.shapes.calls import Call, Operation
+from segcli.shapes.reduce.numpy_along import along_numpy
+from segcli.shapes.reduce.numpy_reduce import reduce_numpy
+from segcli.shapes.reduce.reductions import FUNCTIONS
+from segcli.shapes.reduce.torch_along import along_torch
+from segcli.shapes.reduce.torch_norm import logsumexp_torch, norm_torch
+from segcli.shapes.reduce.torch_reduce import reduce_torch
+from segcli.shapes.reduced import Reduced
+from segcli.shapes.request import Request, read_request
+from segcli.shapes.values import COMPLEX, FLOATING, DType, Item, RaisedError, Tensor, type_name
+
+_Rule = Callable[[Tensor, Request, int], Reduced]
+
+_ALONG = ("kthvalue", "topk", "sort", "argsort", "cumsum", "softmax", "log_softmax")
+_TORCH: dict[str, _Rule] = {
+    **dict.fromkeys(FUNCTIONS, reduce_torch),
+    **dict.fromkeys(_ALONG, along_torch),
+    "norm": norm_torch,
+    "logsumexp": logsumexp_torch,
+}
+_NUMPY: dict[str, _Rule] = {
+    **dict.fromkeys(FUNCTIONS, reduce_numpy),
+    **dict.fromkeys(_ALONG, along_numpy),
+}
+
+
+def _reduce(call: Call, rule: _Rule) -> Reduced:
+    place = _input_place(call)
+    item = call.arguments[place][1]
+    arguments = [argument for number, argument in enumerate(call.arguments) if number != place]
+    takes = FUNCTIONS[call.name].takes
+    request = read_request(call.name, arguments, call.span, call.text, takes=takes, of_torch=call.space == "torch")
+    if not isinstance(item.value, Tensor):
+        raise _no_tensor(item, call)
+    done = rule(item.value, request, call.stage)
+    return replace(done, form="lossy") if _is_lossy(item.value.dtype, request) else done
+
+
+def _is_lossy(dtype: str, request: Request) -> bool:
+    """Tell whether ``dtype=`` asks for what does not hold the elements, which a formula over them does not say."""
+    wanted = request.given["dtype"].value if request.has_dtype else None
+    if not isinstance(wanted, DType) or wanted.name == dtype:
+        return False
+    return wanted.name not in (*FLOATING, *COMPLEX) or (dtype in COMPLEX and wanted.name not in COMPLEX)
+
+
+def _input_place(call: Call) -> int:
+    """Find the tensor among the arguments."""
+    for place, (keyword, _) in enumerate(call.arguments):
+        if keyword in ("input", "x", "a") or (place == 0 and not keyword):
+            return place
+    message = f"torch.{call.name}() needs a tensor as its first argument"
+    raise SegcliError(message)
+
+
+def _no_tensor(item: Item, call: Call) -> RaisedError:
+    """Return PyTorch's error for a call of something else, such as the pair that a function returned."""
+    owner = type_name(item.value)
+    if call.space == "method":
+        return RaisedError(call.span, "AttributeError", f"'{owner}' object has no attribute '{call.name}'")
+    if call.name == "norm":
+        # It is Python, and asks for the layout first.
+        return RaisedError(item.span, "AttributeError", f"'{owner}' object has no attribute 'layout'")
+    words = f"{call.name}(): argument 'input' (position 1) must be Tensor, not {owner}"
+    return RaisedError(item.span, "TypeError", words)
+
+
+def _operation(name: str) -> Operation:
+    advice = FUNCTIONS[name].lacking
+    numpy = None if advice else partial(_reduce, rule=_NUMPY[name])
+    return Operation(partial(_reduce, rule=_TORCH[name]), numpy, advice)
+
+
+OPERATIONS = {name: _operation(name) for name in FUNCTIONS}

@@ -1,0 +1,1 @@
+"""How an expression and what its names stand for are read."""

@@ -1,0 +1,121 @@
+"""Arithmetic of numbers and sizes, as Python does it."""
+
+import random
+from typing import Any
+
+import pytest
+import torch
+
+from segcli.shapes import explain
+from tests.shapes.agreement import CASES
+
+_MARKS = ["+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^", "<<", ">>"]
+_OPERANDS = ["x.ndim", "x.size(0)", "0", "2", "-3", "1.5", "True", "x.shape", "(1, 2)", "[1, 2]", "x.shape[1]", "7"]
+
+
+def python_says(expr: str, x: torch.Tensor) -> tuple[Any, Exception | None]:
+    """Return what Python gives, or what it raises."""
+    try:
+        return eval(expr, {"x": x}), None  # noqa: S307 - what this test wrote
+    except Exception as error:  # noqa: BLE001 - the verdict
+        return None, error
+
+
+def test_random_arithmetic() -> None:
+    """Every operator on numbers and tuples gives what Python gives, or raises what it raises."""
+    rng = random.Random(3)
+    x = torch.zeros(4, 3)
+    raised = 0
+    count = CASES // 10
+    for _ in range(count):
+        one, other, mark = rng.choice(_OPERANDS), rng.choice(_OPERANDS), rng.choice(_MARKS)
+        expr = f"{rng.choice(['', '', '-', '~', '+'])}{one} {mark} {other}"
+        if "x" not in expr:
+            continue
+        answer = explain(expr, {"x": "4,3"}).torch
+        real, failure = python_says(expr, x)
+        if failure is not None:
+            raised += 1
+            assert answer.error is not None, expr
+            assert (answer.error.type, answer.error.message) == (type(failure).__name__, str(failure)), expr
+            continue
+        assert answer.error is None, expr
+        expected = tuple(real) if isinstance(real, list | tuple) else real
+        kind = "torch.Size" if type(real).__name__ == "Size" else type(real).__name__
+        assert (answer.value, answer.type) == (expected, kind), expr
+    assert 0.2 * count < raised < 0.8 * count
+
+
+@pytest.mark.parametrize(
+    ("expr", "value", "kind"),
+    [
+        ("x.size(0) + 1", "N + 1", "int"),
+        ("x.size(0) - x.size(0)", 0, "int"),
+        ("x.size(0) * x.size(1)", "3*N", "int"),
+        ("x.numel() // x.size(0)", 3, "int"),
+        ("x.size(0) // 2", "N // 2", "int"),
+        ("x.size(0) % 2", "N % 2", "int"),
+        ("x.numel() % 3", 0, "int"),
+        ("(x.size(0) + 1) % 2", "(N + 1) % 2", "int"),
+        ("x.size(0) ** 2", "N*N", "int"),
+        ("2 ** x.size(0)", None, "float"),
+        ("x.size(0) / 2", None, "float"),
+        ("-x.size(0)", "-1*N", "int"),
+        ("+x.size(0)", "N", "int"),
+        ("~x.size(0)", "-1*N - 1", "int"),
+        ("x.size(0) << 2", "N << 2", "int"),
+        ("x.size(0) == x.size(0)", True, "bool"),
+        ("x.size(0) < x.size(0)", False, "bool"),
+        ("x.size(0) == 4", None, "bool"),
+        ("x.size(0) * 1.5", None, "float"),
+        ("x.size(0) * 1.5 < 2", None, "bool"),
+        ("x.shape == x.shape", True, "bool"),
+        ("x.shape != x.shape", False, "bool"),
+        ("x.shape == (4, 3)", None, "bool"),
+        ("x.shape == (4, 3, 1)", False, "bool"),
+        ("x.shape != (4, 3, 1)", True, "bool"),
+        ("x.dtype == torch.float32", True, "bool"),
+        ("x.shape[0]", "N", "int"),
+        ("x.shape[-1]", 3, "int"),
+        ("x.shape[:1]", ("N",), "torch.Size"),
+        ("x.shape[1:] + (2,)", (3, 2), "torch.Size"),
+        ("x.shape[k]", 3, "int"),
+        ("x[0, 0].item() + 1", None, "float"),
+        ("x.long()[0, 0].item() + 1", "(x.long()[0, 0].item()) + 1", "int"),
+        ("x.bool()[0, 0].item() + 1", None, "int"),
+        ("x.bool()[0, 0].item() / 2", None, "float"),
+        ("(-x.ndim) ** 0.5", None, "complex"),
+        ("k.item() + x.ndim", 3, "int"),
+    ],
+)
+def test_sizes_without_numbers(expr: str, value: object, kind: str) -> None:
+    specs = {"x": "N,3"} | ({"k": "tensor(1)"} if "k" in expr else {})
+    answer = explain(expr, specs).torch
+    assert answer.error is None, answer.error
+    assert (answer.value, answer.type) == (value, kind)
+
+
+@pytest.mark.parametrize(
+    ("expr", "kind", "words"),
+    [
+        ("x.size(0) // 0", "ZeroDivisionError", "integer division or modulo by zero"),
+        ("x.size(0) % 0", "ZeroDivisionError", "integer modulo by zero"),
+        ("x.size(0) / 0", "ZeroDivisionError", "division by zero"),
+        ("x.shape - 1", "TypeError", "unsupported operand type(s) for -: 'torch.Size' and 'int'"),
+        ("-x.shape", "TypeError", "bad operand type for unary -: 'torch.Size'"),
+        ("x.shape[0, 1]", "TypeError", "tuple indices must be integers or slices, not tuple"),
+        ("x.shape['a']", "TypeError", "tuple indices must be integers or slices, not str"),
+        ("x.shape[5]", "IndexError", "tuple index out of range"),
+        ("x.shape[::0]", "ValueError", "slice step cannot be zero"),
+        ("x.ndim[0]", "TypeError", "'int' object is not subscriptable"),
+        ("x.shape < 3", "TypeError", "'<' not supported between instances of 'torch.Size' and 'int'"),
+        ("x.shape * 100", "MemoryError", "tuple of more than 64 items"),
+        ("x.ndim ** 100", "OverflowError", "the result is larger than any size"),
+        ("x.ndim * 9223372036854775807", "OverflowError", "the result is larger than any size"),
+        ("x[0, 0].item() & 1", "TypeError", "unsupported operand type(s) for &: 'float' and 'int'"),
+    ],
+)
+def test_errors(expr: str, kind: str, words: str) -> None:
+    error = explain(expr, {"x": "N,3"}).torch.error
+    assert error is not None
+    assert (error.type, error.message) == (kind, words)
