@@ -1,0 +1,1 @@
+"""The same elements in another order or shape, and questions about a shape."""
