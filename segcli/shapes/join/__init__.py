@@ -1,0 +1,1 @@
+"""Joining and cutting tensors, and making new ones."""
