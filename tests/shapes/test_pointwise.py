@@ -1,0 +1,264 @@
+"""Functions of each element by itself agree with PyTorch and NumPy."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from segcli.errors import SegcliError
+from segcli.shapes import explain
+from segcli.shapes.compute.single import FUNCTIONS
+from tests.shapes.agreement import check
+from tests.shapes.cases import Case
+from tests.shapes.elementwise_cases import DTYPES, NUMBERS, STRANGERS, bind, finished, holds, operand, run
+from tests.shapes.formulas import check_formula
+from tests.shapes.oracle import ask_torch
+from tests.shapes.test_random import case_of
+
+_NAMES = [name for name in FUNCTIONS if name != "positive"]
+_UFUNCS = {"abs": "abs", "neg": "negative"}
+
+
+def random_function(rng: random.Random) -> Case:
+    case = Case()
+    x = bind(rng, case, DTYPES)
+    if rng.random() < 0.15:
+        mark = rng.choice("-+~")
+        return finished(case, mark + x, mark + x)
+    if rng.random() < 0.15:
+        return _functional(rng, case, x)
+    name = rng.choice(_NAMES)
+    ufunc = FUNCTIONS[name].ufunc
+    arguments = []
+    if name == "round" and rng.random() < 0.5:
+        arguments = [f"decimals={rng.choice(['0', '1', '2', '-1', '1.0', 'None', 'True'])}"]
+    if rng.random() < 0.05:
+        arguments.append(rng.choice(["out=None", "1", "beta=2"]))
+    arguments.sort(key=lambda text: "=" in text)
+    if rng.random() < 0.5:
+        expr = f"{x}.{name}({', '.join(arguments)})"
+        # NumPy takes what PyTorch's methods do not.
+        return finished(case, expr, "" if "out" in expr or "beta" in expr or not ufunc else _numpy(ufunc, x, arguments))
+    if rng.random() < 0.1:
+        # No name stands there.
+        return finished(Case(), f"torch.{name}({rng.choice([*NUMBERS, *STRANGERS])})", "")
+    written = ", ".join([x, *arguments])
+    expr = f"torch.{name}({written})"
+    in_both = ufunc and "beta" not in written and len(arguments) < 2
+    return finished(case, expr, _numpy(ufunc, written, []) if in_both else "")
+
+
+def _numpy(ufunc: str, first: str, arguments: list[str]) -> str:
+    return f"np.{ufunc}({', '.join([first, *arguments])})"
+
+
+def _functional(rng: random.Random, case: Case, x: str) -> Case:
+    name = rng.choice(["relu", "sigmoid", "tanh"])
+    extra = rng.choice(["", "", "", ", inplace=True", ", False", ", inplace=None", ", 1, 2", ", out=None", ", 'a'"])
+    written = rng.choice([x, x, x, f"input={x}"])
+    expr = f"F.{name}({written}{extra})" if "=" not in written or extra in ("", ", inplace=True") else f"F.{name}({x})"
+    return finished(case, expr, f"np.tanh({x})" if name == "tanh" and not extra else "")
+
+
+def random_clamp(rng: random.Random) -> Case:
+    case = Case()
+    x = bind(rng, case)
+    bounds = [operand(rng, case, strange=0.03, number=0.6) if rng.random() < 0.8 else "None" for _ in range(2)]
+    count = rng.choice([1, 2, 2, 2])
+    form = rng.random()
+    if form < 0.5:
+        arguments = bounds[:count]
+    elif form < 0.8:
+        arguments = [f"{name}={bound}" for name, bound in zip(("min", "max"), bounds, strict=True)]
+        arguments = [rng.choice(arguments)] if count == 1 else arguments
+    else:
+        arguments = [bounds[0], f"max={bounds[1]}"]
+    for name in [name for name in case.tensors if not any(name in text for text in (x, *arguments))]:
+        del case.tensors[name], case.specs[name]
+    name = rng.choice(["clamp", "clip"])
+    written = ", ".join(arguments)
+    if rng.random() < 0.5:
+        return finished(case, f"{x}.{name}({written})", f"{x}.clip({written})")
+    return finished(case, f"torch.{name}({x}, {written})", f"np.clip({x}, {written})")
+
+
+def random_keeping(rng: random.Random) -> Case:
+    case = Case()
+    x = bind(rng, case, DTYPES)
+    name = rng.choice(["clone", "detach", "cpu"])
+    extra = rng.choice(["", "", "", "memory_format=None", "1", "beta=1"])
+    if rng.random() < 0.5 and name != "cpu":
+        expr = f"torch.{name}({x}{', ' * bool(extra)}{extra})"
+        return finished(case, expr, f"np.copy({x})" if name == "clone" and not extra else "")
+    return finished(case, f"{x}.{name}({extra})", f"{x}.copy()" if name == "clone" and not extra else "")
+
+
+def test_random_functions() -> None:
+    run(random_function, 10, words=lambda _: False)
+
+
+def test_random_clamps() -> None:
+    run(random_clamp, 12, words=lambda _: False)
+
+
+def test_random_keeping() -> None:
+    run(random_keeping, 20, words=lambda _: False)
+
+
+_X = torch.tensor([[0.25, 0.5, 1.0], [2.0, 3.5, 0.75]], dtype=torch.float64)
+_I = torch.tensor([[1, 0, 3], [5, 2, 7]])
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_formulas(name: str) -> None:
+    tensors = {"x": _X, "y": _I, "z": _X > 1}
+    specs = {"x": "float64:2,3", "y": "int64:2,3", "z": "bool:2,3"}
+    for bound in "z" * name.endswith("_not") + "y" + "x" * (name != "bitwise_not"):
+        for expr in (f"torch.{name}({bound})", f"{bound}[1].{name}()"):
+            made = ask_torch(expr, tensors).value
+            check_formula(explain(expr, {bound: specs[bound]}), {bound: tensors[bound]}, made)
+
+
+@pytest.mark.parametrize(
+    ("expr", "formula"),
+    [
+        ("x.exp()", "result[i, j] = exp(x[i, j])"),
+        ("-x", "result[i, j] = -x[i, j]"),
+        ("+x", "result[i, j] = x[i, j]"),
+        ("x.sigmoid()", "result[i, j] = 1 / (1 + exp(-x[i, j]))"),
+        ("F.relu(x)", "result[i, j] = max(x[i, j], 0)"),
+        ("x.clamp(0, 1)", "result[i, j] = min(max(x[i, j], 0), 1)"),
+        ("x.clamp(max=1)", "result[i, j] = min(x[i, j], 1)"),
+        ("x.clamp(x.mean(0))", "result[i, j] = max(x[i, j], x.mean(0)[j])"),
+        ("x.round(decimals=1)", "result[i, j] = round(x[i, j], 1)"),
+        ("x.detach()[0]", "result[i] = x[0, i]"),
+        ("x.clone()", "result[i, j] = x[i, j]"),
+        ("(x + x).sqrt()", "result[i, j] = sqrt(x[i, j] + x[i, j])"),
+    ],
+)
+def test_formulas_by_hand(expr: str, formula: str) -> None:
+    explanation = explain(expr, {"x": "float64:2,3"})
+    assert explanation.formula == formula
+    check_formula(explanation, {"x": _X}, ask_torch(expr, {"x": _X}).value)
+
+
+@pytest.mark.parametrize(
+    ("expr", "spec", "dtype", "numpy_dtype"),
+    [
+        ("x.exp()", "int64:N,3", "float32", "float64"),
+        ("x.exp()", "uint8:N,3", "float32", "float16"),
+        ("x.sqrt()", "float16:N,3", "float16", "float16"),
+        ("x.abs()", "complex64:N,3", "float32", "float32"),
+        ("x.square()", "bool:N,3", "int64", "int8"),
+        ("x.isnan()", "N,3", "bool", "bool"),
+        ("x.clamp(0, 0.5)", "int64:N,3", "float32", "float64"),
+        ("x.clone()", "uint8:N,3", "uint8", "uint8"),
+    ],
+)
+def test_answers_by_hand(expr: str, spec: str, dtype: str, numpy_dtype: str) -> None:
+    explanation = explain(expr, {"x": spec})
+    assert (explanation.torch.shape, explanation.torch.dtype) == (("N", 3), dtype)
+    assert (explanation.numpy.shape, explanation.numpy.dtype) == (("N", 3), numpy_dtype)
+
+
+@pytest.mark.parametrize(
+    ("expr", "advice"),
+    [
+        ("x.sigmoid()", "NumPy has no sigmoid: write 1 / (1 + np.exp(-x))"),
+        ("F.relu(x)", "NumPy has no relu: write np.maximum(x, 0)"),
+        ("x.cpu()", "NumPy has no cpu: leave it out: arrays are nowhere else"),
+    ],
+)
+def test_numpy_has_other_means(expr: str, advice: str) -> None:
+    assert explain(expr, {"x": "2,3"}).differs == advice
+
+
+def test_true_count_of_an_inverted_mask() -> None:
+    assert explain("x[~m]", {"x": "8,16,3", "m": "bool:8,16#37"}).torch.shape == (91, 3)
+    assert explain("x[m.logical_not()]", {"x": "3,2", "m": "tensor([True, False, False])"}).numpy.shape == (2, 2)
+    assert explain("x[~m]", {"x": "8,3", "m": "bool:8"}).torch.shape == ("nonzero(~m)", 3)
+    assert explain("x[m.detach()]", {"x": "8,3", "m": "bool:8#5"}).torch.shape == (5, 3)
+    assert explain("x[m.clone()]", {"x": "8,3", "m": "bool:8#5"}).numpy.shape == (5, 3)
+
+
+def test_views() -> None:
+    answers = {
+        expr: explain(expr, {"x": "2,3"}).torch.view for expr in ("x.detach()", "x.cpu()", "+x", "x.clone()", "-x")
+    }
+    assert answers == {"x.detach()": True, "x.cpu()": True, "+x": True, "x.clone()": False, "-x": False}
+    assert explain("F.relu(x, inplace=True)", {"x": "2,3"}).torch.view
+
+
+_F = torch.ones(2, 3)
+_ONE = torch.tensor(1)
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "F.relu(x, x)",
+        "F.relu(x, x[:0])",
+        "F.relu(x, [1])",
+        "F.relu(x, inplace=x.shape[0])",
+        "torch.clone(x, 1)",
+        "x.max(1).clone()",
+        "x.max(1).exp()",
+        "x.max(1).clamp(0)",
+        "torch.exp(a=x)",
+        "x.clamp(0, x.bool()[0, 0])",
+        "x.long().clamp(x[0, 0], 1)",
+        "x.clamp(0, x.long()[0, 0])",
+        "torch.relu(x, out=None)",
+        "torch.exp(x.shape)",
+    ],
+)
+def test_pinned_in_torch_alone(expr: str) -> None:
+    check(replace(case_of(expr, x=_F), numpy_expr=""), words=False)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        case_of("torch.clip(x)", "np.clip(x)", x=_F),
+        case_of("torch.clip(x)", "np.clip(x)", x=_F.bool()),
+        Case("F.sigmoid(3)"),
+        Case("F.relu(3)"),
+        Case("torch.detach(3)"),
+        Case("torch.clamp(3, 0)"),
+        Case("torch.clip()", "np.clip()"),
+        case_of("torch.clip(x, 0, 1, 2)", "np.clip(x, 0, 1, 2)", x=_F),
+        case_of("torch.clip(x, 0, 1, beta=2)", "np.clip(x, 0, 1, beta=2)", x=_F),
+        case_of("x.clip(0, [1, 2, 3])", x=_F),
+        Case("torch.exp()", "np.exp()"),
+        case_of("torch.exp(x, 1)", "np.exp(x, 1)", x=_F),
+        case_of("torch.exp(x, beta=1)", "np.exp(x, beta=1)", x=_F),
+        Case("torch.exp([1, 2])", "np.exp([1, 2])"),
+        Case("torch.exp(...)", "np.exp(...)"),
+        case_of("torch.round(x, 1.5)", "np.round(x, 1.5)", x=_F),
+        case_of("torch.round(x, decimals=1)", "np.round(x, decimals=1)", x=_F.bool()),
+        case_of("torch.floor(x)", "np.floor(x)", x=_F.to(torch.complex64)),
+        case_of("x.sum().clone()", "x.sum().copy()", x=_F),
+    ],
+    ids=lambda case: case.expr,
+)
+def test_pinned(case: Case) -> None:
+    check(case, words=False)
+
+
+@pytest.mark.parametrize(
+    ("expr", "words"),
+    [
+        ("F.relu(x, inplace=n)", "whether n is true, is not known"),
+        ("x.round(decimals=n)", "to how many decimals n rounds, is not known"),
+    ],
+)
+def test_what_hangs_on_values_is_refused(expr: str, words: str) -> None:
+    with pytest.raises(SegcliError, match=words):
+        explain(expr, {"x": "2,3", "n": "int64:()"})
+    assert explain(expr, {"x": "2,3", "n": "tensor(1)"}).torch.shape == (2, 3)
+
+
+@pytest.mark.parametrize("expr", ["x.exp()", "F.relu(x, inplace=True)", "x.clamp(0, 1)", "x.detach()", "~(x > 0)"])
+def test_run_agrees(expr: str) -> None:
+    holds(expr, {"x": "2,3"})
