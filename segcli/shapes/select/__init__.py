@@ -1,0 +1,1 @@
+"""Looking up and writing elements by positions and masks."""
