@@ -1,0 +1,1 @@
+"""The functions of ``torch.nn.functional`` and the layers of ``torch.nn``."""

@@ -1,0 +1,86 @@
+"""What the losses share: how they are reduced, and what a reader sees of that."""
+
+from dataclasses import dataclass, replace
+
+from segcli.shapes.calls import Call
+from segcli.shapes.computed import Computed, Formula
+from segcli.shapes.indexing import Step
+from segcli.shapes.values import Item, RaisedError, Shape, check_elements
+
+_WORDS = {"mean": "the mean of {} losses", "sum": "the sum of {} losses"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss that was asked for.
+
+    Attributes:
+        call: The call.
+        parts: Input, target, weights and options by name.
+        reduction: ``none``, ``mean`` or ``sum``.
+        note: What PyTorch warns of.
+    """
+
+    call: Call
+    parts: dict[str, Item]
+    reduction: str
+    note: str
+
+
+def enum_of(item: Item) -> tuple[str, str]:
+    """Return a reduction by its name, and what PyTorch warns of.
+
+    Raises:
+        RaisedError: The ValueError for another.
+    """
+    value = item.value
+    if value == "elementwise_mean":
+        return "mean", "reduction='elementwise_mean' is deprecated: write reduction='mean'"
+    if isinstance(value, str) and value in ("none", "mean", "sum"):
+        return value, ""
+    shown = value if isinstance(value, str) else item.text
+    raise RaisedError(item.span, "ValueError", f"{shown} is not a valid value for reduction")
+
+
+def reduced_loss(
+    loss: Loss,
+    shape: Shape,
+    dtype: str,
+    steps: list[Step],
+    *,
+    formula: Formula | None,
+    why: str,
+    needs: tuple[str, ...],
+    notes: tuple[str, ...] = (),
+) -> Computed:
+    """Return what a loss gives.
+
+    Args:
+        loss: The loss.
+        shape: Its shape before it is reduced.
+        dtype: Its dtype.
+        steps: The trace before that.
+        formula: An element of what is not reduced.
+        why: How an element comes about.
+        needs: What must hold of sizes that are not known.
+        notes: What else a reader should know.
+    """
+    call = loss.call
+    if loss.reduction == "none":
+        check_elements(shape, call.text)
+    elif shape:
+        written = " * ".join(map(str, shape))
+        steps = [replace(step, gives=()) for step in steps]
+        counted = _WORDS[loss.reduction].format(written)
+        why = f"{counted}; {why}" if why else counted
+    named = ("input", "target", "weight", "pos_weight")
+    inputs = tuple(loss.parts[name] for name in named if loss.parts[name].value is not None)
+    return Computed(
+        call.make(shape if loss.reduction == "none" else (), dtype),
+        inputs,
+        tuple(steps),
+        formula=formula if loss.reduction == "none" or not shape else None,
+        why=why,
+        needs=needs,
+        notes=(*notes, *([loss.note] if loss.note else [])),
+    )
