@@ -58,6 +58,7 @@ check: $(VENV)/.installed-dev ## Check format, lint, types, imports and document
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/examples/pictures.py --check
 	$(DOC_ENV) cog --check -P -I docs/examples $(DOC_PAGES)
 	$(BIN)/mkdocs build --strict --quiet --site-dir "$$(mktemp -d)/site"
 
@@ -67,8 +68,9 @@ fix: $(VENV)/.installed-dev ## Format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 .PHONY: golden
-golden: $(VENV)/.installed-dev ## Write anew the snapshots in tests and the terminal examples in the documentation; then read the diff
+golden: $(VENV)/.installed-dev ## Write anew the snapshots in tests, and the pictures and terminal examples in the documentation; then read the diff
 	$(BIN)/python -m pytest -q --snapshot-update $$(grep -rl --include='test_*.py' snapshot tests)
+	$(BIN)/python docs/examples/pictures.py
 	$(DOC_ENV) cog -r -P -I docs/examples $(DOC_PAGES)
 
 .PHONY: docs
@@ -85,7 +87,7 @@ smoke: $(VENV)/.installed-dev ## Build the wheel, install it alone in a new envi
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Print speed ratios against peers, each pair measured side by side in one run
-	$(BIN)/python tests/bench_ratios.py
+	$(BIN)/python -m tests.bench_ratios
 
 .PHONY: clean
 clean: ## Remove everything that make made
