@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def compare(binds: str, *expressions: str) -> None:
         for answer, library in ((told.torch, torch), (told.numpy, np)):
             _confirm(expression, binds, answer, library)
         number = f"({reasons.setdefault(told.differs, len(reasons) + 1)})" if told.differs else ""
-        print(f"| `{_cell(expression)}` | {_shown(told.torch)} | {_shown(told.numpy)} | {number} |")
+        print(f"| {_code(expression)} | {_shown(told.torch)} | {_shown(told.numpy)} | {number} |")
     print()
     for reason, number in reasons.items():
         print(f"{number}. {reason[0].upper()}{reason[1:]}.")
@@ -69,8 +70,8 @@ def of_torch(binds: str, *expressions: str) -> None:
         told = explain(expression, _used(binds, expression))
         _confirm(expression, binds, told.torch, torch)
         storage = "" if told.torch.shape is None else "view" if told.view else "copy"
-        formula = f"`{_cell(told.formula)}`" if told.formula else ""
-        print(f"| `{_cell(expression)}` | {_shown(told.torch)} | {storage} | {formula} |")
+        formula = _code(told.formula) if told.formula else ""
+        print(f"| {_code(expression)} | {_shown(told.torch)} | {storage} | {formula} |")
     print()
 
 
@@ -130,5 +131,8 @@ def _shown(answer: Answer) -> str:
     return format_sizes(answer.shape)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _code(text: str) -> str:
+    """Return text as code in a cell; three closing brackets would end cog's block."""
+    if "]]]" in text:
+        return f"<code>{escape(text).replace(']]]', ']]&#93;')}</code>"
+    return f"`{text}`".replace("|", "\\|")
