@@ -54,7 +54,7 @@ def read_config(path: Path, context: ContextLike) -> dict[str, Any]:
         _refuse_unknown(path, section, [*known, *_subcommands(step.command)], "option")
     given = {key: value for key, value in _normal(section).items() if key in known}
     for key, value in given.items():
-        _refuse_several(path, key, value, known[key])
+        _refuse_several(path, key, value)
     return {known[key].name: _as_typed(value) for key, value in given.items()}
 
 
@@ -106,9 +106,9 @@ def _refuse_unknown(path: Path, section: Mapping[str, Any], known: list[str], ki
             raise SegcliError(message, hint=nearest(key, known))
 
 
-def _refuse_several(path: Path, key: str, value: object, parameter: Any) -> None:  # noqa: ANN401 - Typer's parameter classes have no public names
-    """Refuse what is no single value, where an option takes one: Typer converts each value by itself."""
-    if isinstance(value, list | Mapping) and not (parameter.multiple and isinstance(value, list)):
+def _refuse_several(path: Path, key: str, value: object) -> None:
+    """Refuse what is no single value: no option takes several, and Typer would make a bug of them."""
+    if isinstance(value, list | Mapping):
         message = f"invalid value for '--{key}': {path} gives it a {type(value).__name__}, expected one value"
         raise SegcliError(message)
 
@@ -134,6 +134,4 @@ def _as_typed(value: object) -> object:
     """Give Typer what a person would have typed, so that its checks and messages are the same."""
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(value, list):
-        return [_as_typed(item) for item in value]
     return str(value)

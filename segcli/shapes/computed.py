@@ -1,6 +1,7 @@
 """What an operation of one or several tensors gives: the sibling of ``Indexing`` and ``Reduced`` for all others."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from segcli.shapes.indexing import Indexing, Step
 from segcli.shapes.values import Item, Shape, Value
@@ -95,3 +96,14 @@ def grouped(text: str) -> str:
         if not depth and char in _MARKS:
             return f"({text})"
     return text
+
+
+def closing(text: str, opening: int) -> int:
+    """Return where the bracket at ``opening`` closes; it does.
+
+    Examples:
+        >>> closing("f((a) + b)", 1)
+        9
+    """
+    depths = accumulate((char == "(") - (char == ")") for char in text[opening:])
+    return opening + next(place for place, depth in enumerate(depths) if not depth)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NoReturn, cast
 
-from segcli.shapes.calls import Call, Layer, Operation
+from segcli.shapes.calls import Call, Layer, Operation, Rule
+from segcli.shapes.computed import closing
 from segcli.shapes.finish import finish, finish_indexing
 from segcli.shapes.index.numpy_index import index_numpy
 from segcli.shapes.index.torch_index import index_torch
-from segcli.shapes.operations import find_operation, find_space
+from segcli.shapes.operations import find_operation, find_space, operation_of
 from segcli.shapes.picking import pick, pick_member
 from segcli.shapes.plain import compute, index_plain
 from segcli.shapes.stages import Done, Evaluation, Library
@@ -128,10 +129,6 @@ def _text(_: Evaluation, node: Text) -> Value:
 
 def _listed(state: Evaluation, node: Sequence) -> Value:
     return Listed(tuple(_item(state, item) for item in node.items), node.is_tuple)
-
-
-def _valueless(state: Evaluation, node: Assign) -> Value:
-    raise refusal(state.expr, node.span, "an assignment has no value")
 
 
 def _computed(state: Evaluation, node: Operator) -> Value:
@@ -298,22 +295,15 @@ def _lack(state: Evaluation, operation: Operation, function: Attribute) -> None:
 
 
 def _apply(state: Evaluation, space: str, name: str, arguments: list[tuple[str, Item]], node: Node) -> Value:
-    operation = find_operation(space, name)
-    if operation is None:
-        raise refusal(state.expr, node.span, f"{name} is not supported")
-    return _run(state, operation, space, name, arguments, node)
+    return _run(state, operation_of(space, name), space, name, arguments, node)
 
 
 def _run(
     state: Evaluation, operation: Operation, space: str, name: str, arguments: list[tuple[str, Item]], node: Node
 ) -> Value:
     call = _made(state, space, name, arguments, node)
-    rule = operation.torch if state.library.name == "torch" else operation.numpy
-    if rule is None:
-        state.lacking = f"NumPy has no {name}" + (f": {operation.advice}" if operation.advice else "")
-        owner = arguments[0][1].value
-        name_span = node.name_span if isinstance(node, Attribute) else node.span
-        raise _no_attribute(owner, Attribute(node, name, name_span, node.span), state.library)
+    # NumPy's is there: who lacks one has raised before.
+    rule = cast("Rule", operation.torch if state.library.name == "torch" else operation.numpy)
     if operation.read_as and state.library.name == "numpy":
         state.read_as.setdefault(name, operation.read_as)
     return finish(state, call, cast("Done", rule(call)))
@@ -328,18 +318,8 @@ def _made(state: Evaluation, space: str, name: str, arguments: list[tuple[str, I
         short = f".{name}"
     elif space == "operator" and isinstance(node, Operator):
         short = node.mark
-        text = text if text.startswith("(") and _is_bracketed(text) else f"({text})"
+        text = text if text.startswith("(") and closing(text, 0) == len(text) - 1 else f"({text})"
     return Call(name, space, tuple(arguments), node.span, short, text, len(state.stages))
-
-
-def _is_bracketed(text: str) -> bool:
-    """Tell whether the first bracket of a text closes at its end."""
-    depth = 0
-    for place, char in enumerate(text):
-        depth += (char == "(") - (char == ")")
-        if not depth:
-            return place == len(text) - 1
-    return False
 
 
 def _respanned(value: Value, text: str, span: Span) -> Value:
@@ -396,5 +376,4 @@ _VISITORS: dict[type, Callable[[Evaluation, Any], Value | Layer]] = {
     Attribute: _attribute,
     Operator: _computed,
     CallNode: _call,
-    Assign: _valueless,
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
@@ -31,10 +32,7 @@ def finish(state: Evaluation, call: Call, done: Done) -> Value:
 
 def finish_indexing(state: Evaluation, source: Input, done: Indexing, text: str) -> Tensor:
     """Note down an indexing, and return what it gives."""
-    tensor = source.value
-    if not isinstance(tensor, Tensor):
-        message = f"an index of {type(tensor).__name__}"
-        raise TypeError(message)
+    tensor = cast("Tensor", source.value)
     labels = label_indexed(tensor.labels, done)
     strides = view_strides(tensor, done) if done.view else _copied(state, tensor, done)
     result = Tensor(done.shape, tensor.dtype, text, scalar=done.scalar, labels=labels, strides=strides)
@@ -51,8 +49,7 @@ def note(state: Evaluation, stage: Stage) -> None:
     if not state.depth:
         # What is picked from a pair comes from where the pair does.
         number = stage.inputs[0].stage if isinstance(stage.done, str) else len(state.stages)
-        if number is not None:
-            state.made[id(stage.result)] = number
+        state.made[id(stage.result)] = number
         state.stages.append(stage)
 
 

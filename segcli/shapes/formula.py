@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count, product
+from typing import cast
 
-from segcli.shapes.computed import Computed, Formula, grouped
+from segcli.shapes.computed import Computed, Formula, closing, grouped
 from segcli.shapes.indexing import Access, Along, Fixed, Gathered, Indexing, Operand
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.stages import Input, Stage
@@ -87,10 +88,15 @@ def write_formula(  # noqa: PLR0911 - a kind of operation, a return
         case Indexing() if elements[-1] is not None and isinstance(result, Tensor):
             return _equation(result.shape, elements[-1], names)
         case str(member) if isinstance(last.source, Pair) and last.inputs[0].stage is not None:
-            made = stages[last.inputs[0].stage]
-            if isinstance(made.done, Reduced) and isinstance(made.source, Tensor):
-                return _reduction(_element(elements, made.inputs[0]), made.source.shape, made.done, member, names)
-    return None
+            return _picked(stages[last.inputs[0].stage], elements, member, names)
+        case _:
+            return None
+
+
+def _picked(made: Stage, elements: Sequence["Element | None"], member: str, names: Sequence[str]) -> Written:
+    """Write one of the pair that a reduction gave: only reductions give pairs."""
+    source, done = cast("Tensor", made.source), cast("Reduced", made.done)
+    return _reduction(_element(elements, made.inputs[0]), source.shape, done, member, names)
 
 
 def _made_by(stage: Stage, elements: Sequence["Element | None"], library: str) -> "Element | None":
@@ -171,21 +177,11 @@ def _simplified(text: str) -> str:
     """
     place = text.find("((")
     while place >= 0:
-        inner = _closing(text, place + 1)
+        inner = closing(text, place + 1)
         if text[inner + 1 : inner + 2] == ")":
             text = text[:place] + text[place + 1 : inner] + text[inner + 1 :]
         place = text.find("((", place + 1)
     return text
-
-
-def _closing(text: str, opening: int) -> int:
-    """Return where the bracket at ``opening`` closes."""
-    depth = 0
-    for place in range(opening, len(text)):
-        depth += (text[place] == "(") - (text[place] == ")")
-        if not depth:
-            return place
-    return len(text)
 
 
 def _stored(stages: Sequence[Stage], elements: Sequence["Element | None"]) -> "Element":

@@ -82,10 +82,10 @@ class Walk:
             case Assign(target, value):
                 given, base = self.value(value), self.value(target.base)
                 return self._run("operator", "[]=", [base, self.value(target.index), given])
-            case Call(function, arguments):
-                keywords = {argument.keyword: self.value(argument.node) for argument in arguments if argument.keyword}
-                positional = [self.value(argument.node) for argument in arguments if not argument.keyword]
-                return self._called(function, positional, keywords)
+            case _:
+                given = [(argument.keyword, self.value(argument.node)) for argument in node.arguments]
+                positional = [value for keyword, value in given if not keyword]
+                return self._called(node.function, positional, {keyword: value for keyword, value in given if keyword})
 
     def _run(self, space: str, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - as above
         return self.machine.call(space, name, arguments, keywords or {}, self.device)

@@ -106,10 +106,16 @@ def find_operation(space: str, name: str) -> Operation | None:
         >>> find_operation("method", "cat") is None
         True
     """
-    module = _PLACES.get((space, name))
-    if module is None:
-        return None
-    operations = _module(module).OPERATIONS
+    return operation_of(space, name) if (space, name) in _PLACES else None
+
+
+def operation_of(space: str, name: str) -> Operation:
+    """Return an operation that there is.
+
+    Raises:
+        KeyError: Where there is no such one.
+    """
+    operations = _module(_PLACES[space, name]).OPERATIONS
     found: Operation = operations.get(f"{space}.{name}") or operations[name]
     return found
 

@@ -210,8 +210,6 @@ def _storage(answer: Answer) -> str:
 def _brief(answer: Answer) -> str:
     if answer.error is not None:
         return answer.error.type
-    if answer.shape is None:
-        return _plain(answer)
     if answer.members:
         return " ".join(format_sizes(member.shape) for member in answer.members)
     return _shape(answer)

@@ -151,9 +151,6 @@ def _by_name(keywords: Mapping[str, Given], name: str) -> Given | None:
 
 def _unknown(request: Request, parameters: Sequence[Parameter]) -> RaisedError:
     """Return the error of arguments that a signature has no parameter for."""
-    positional = sum(not parameter.keyword_only for parameter in parameters)
-    if sum(1 for given in request.arguments if given.position) > positional:
-        return RaisedError(_span(request), "TypeError", _surplus(request, parameters))
     names = [parameter.name for parameter in parameters]
     known = {*names, *(_ALSO[name] for name in names if name in _ALSO)}
     for given in request.arguments:
@@ -169,8 +166,6 @@ def _unfit(request: Request, parameters: Sequence[Parameter], parameter: Paramet
     """Return the error of a signature that does not take a call."""
     if given is None:
         return RaisedError(_span(request), "TypeError", _missing(request, parameters))
-    if given.position and parameter.keyword_only:
-        return RaisedError(_span(request), "TypeError", _surplus(request, parameters))
     return RaisedError(given.item.span, "TypeError", _mismatch(request.name, parameter, given))
 
 

@@ -78,7 +78,7 @@ class Evaluation:
     lacking: str = ""
     read_as: dict[str, str] = field(default_factory=dict)
     # By identity, since equal tensors may come from different operations; the stages keep them alive.
-    made: dict[int, int] = field(default_factory=dict)
+    made: dict[int, int | None] = field(default_factory=dict)
 
     def text(self, node: Node) -> str:
         """Return a node as written."""

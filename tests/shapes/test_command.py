@@ -147,3 +147,14 @@ def test_control_characters_do_not_reach_the_terminal(segcli: Run) -> None:
     done = segcli("shapes", "x\x1b[2J")
     assert done.code == 2
     assert "\x1b" not in done.err
+
+
+def test_what_is_no_tensor_is_shown(segcli: Run) -> None:
+    assert segcli("shapes", "x.shape", "x=N,3").out.splitlines()[0] == "x.shape  ->  (N, 3)  torch.Size"
+    assert segcli("shapes", "x.ndim", "x=N,3").out.splitlines()[0] == "x.ndim  ->  2  int"
+    assert segcli("shapes", "x.item()", "x=1,").out.splitlines()[0] == "x.item()  ->  float"
+
+
+def test_a_way_out_is_shown(segcli: Run) -> None:
+    done = segcli("shapes", "x.permute(1, 0).view(-1)", "x=2,3")
+    assert (done.code, done.out.splitlines()[-1]) == (1, "works in PyTorch: x.permute(1, 0).reshape(-1)")

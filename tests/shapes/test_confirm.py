@@ -1,4 +1,5 @@
 import random
+import re
 from typing import Any
 
 import pytest
@@ -273,3 +274,59 @@ def test_a_batch_is_confirmed_line_by_line(segcli: Run, tmp_path: Any, monkeypat
     done = segcli("shapes", "--batch", file, "--run")
     assert done.code == 1
     assert [json.loads(line)["run"]["agrees"] for line in done.out.splitlines()] == [False, True]
+
+
+IMAGES = {"x": "2,16,8,8", "y": "int64:2,8,8", "w": "4,16,3,3", "i": "int64:2,16,8,1", "m": "bool:2,16,8,8#5"}
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "x.shape",
+        "x.shape[1:]",
+        "x.size(1) // 2",
+        "x.ndim",
+        "x.T",
+        "x.view(x.size(0), -1)",
+        "x.flatten(1) @ x.flatten(1).T",
+        "-x + 2 ** x",
+        "~m | (x > 0)",
+        "x.to(torch.float16)",
+        "torch.cat([x, x], dim=1)",
+        "x.split(3, 1)",
+        "x.split(3, 1)[2]",
+        "m.nonzero(as_tuple=True)",
+        "x.gather(3, i)",
+        "x[:, 0] = 1.5",
+        "x[m] = 0",
+        "F.conv2d(x, w, padding=1)",
+        "F.pad(x, (1, 2), mode='reflect')",
+        "nn.Conv2d(16, 4, 3)(x)",
+        "nn.Upsample(scale_factor=2)(nn.BatchNorm2d(16)(x))",
+        "F.cross_entropy(x, y)",
+        "torch.einsum('nchw,nchw->nc', x, x)",
+        "x.max(1)",
+        "x.view(3, 5)",
+        "nn.Conv2d(3, 4, 3)(x)",
+    ],
+)
+def test_every_kind_of_expression_is_confirmed(expr: str) -> None:
+    specs = {name: spec for name, spec in IMAGES.items() if re.search(rf"\b{name}\b", re.sub("'.*?'", "", expr))}
+    found = confirmed(expr, specs)
+    assert (found.agrees, found.why) == (True, "")
+
+
+def test_layers_for_large_tensors_are_made_on_the_meta_device() -> None:
+    found = confirmed("nn.Conv2d(100000, 100000, 3)(x)", {"x": "8,100000,64,64"})
+    assert (found.agrees, found.device) == (True, "meta")
+
+
+def test_names_of_sizes_are_run_as_their_numbers() -> None:
+    found = confirmed("x.view(N, -1)", {"x": "N,19,H,W"})
+    assert (found.agrees, found.found and found.found.shape) == (True, (2, 285))
+
+
+def test_a_plain_value_is_compared(segcli: Run) -> None:
+    done = segcli("shapes", "x.shape", "x=2,3", "--run")
+    assert done.code == 0
+    assert "(2, 3)  torch.Size" in done.out

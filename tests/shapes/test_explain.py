@@ -227,3 +227,45 @@ def test_what_segcli_does_not_know_of_numpy_is_said() -> None:
     assert told.numpy.error.type == "unknown"
     assert told.numpy.error.message == "std(): a list of corrections is not supported"
     assert (told.same, told.differs) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("expr", "specs", "lead", "words"),
+    [
+        ("x.sum(0)(1)", {"x": "2,3"}, "torch", "'Tensor' object is not callable"),
+        ("x.cumsum(0, dtype=torch.bool)", {"x": "2,3"}, "torch", "\"cumsum_out_cpu\" not implemented for 'Bool'"),
+        ("x.sum(dtype=1)", {"x": "2,3"}, "numpy", "Cannot interpret '1' as a data type"),
+        ("x.sum(dtype=torch.bfloat16)", {"x": "2,3"}, "numpy", "Cannot interpret 'torch.bfloat16' as a data type"),
+        ("x.max(0).abs()", {"x": "2,3"}, "torch", "'torch.return_types.max' object has no attribute 'abs'"),
+    ],
+)
+def test_errors_by_hand(expr: str, specs: dict[str, str], lead: str, words: str) -> None:
+    error = explain(expr, specs, lead=lead).answer.error
+    assert error is not None
+    assert error.message == words
+
+
+def test_dims_in_a_tuple_may_be_tensors() -> None:
+    assert explain("x.sum((0, i))", {"x": "2,3,4", "i": "tensor(1)"}).torch.shape == (4,)
+    with pytest.raises(SegcliError, match="the value of i is not known, and a number is needed"):
+        explain("x.sum((0, i))", {"x": "2,3,4", "i": "int64:()"})
+    with pytest.raises(SegcliError, match="the value of N is not known, and a number is needed"):
+        explain("x.sum(N)", {"x": "N,3,4"})
+
+
+def test_slices_need_numbers() -> None:
+    with pytest.raises(SegcliError, match=r"the value of N is not known, and the size of a slice needs it"):
+        explain("x[:, :N]", {"x": "N,3"})
+
+
+def test_quoted_braces_have_no_formula() -> None:
+    assert explain("x == '{}'", {"x": "3,"}, lead="numpy").formula is None
+
+
+def test_what_is_no_tensor_has_a_value_and_a_type() -> None:
+    told = explain("x.shape", {"x": "N,3"})
+    assert (told.torch.shape, told.torch.value, told.torch.type) == (None, ("N", 3), "torch.Size")
+    assert (told.numpy.value, told.numpy.type, told.same) == (("N", 3), "tuple", True)
+    assert explain("x.size(0)", {"x": "N,3"}).torch.value == "N"
+    assert explain("x.dtype", {"x": "N,3"}).torch.value == "float32"
+    assert explain("x.item()", {"x": "()"}).torch.type == "float"

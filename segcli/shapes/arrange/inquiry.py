@@ -13,7 +13,6 @@ from segcli.shapes.dims import (
     int_of,
     listed,
     numpy_int,
-    owner,
     tensor_in,
     wrap,
 )
@@ -111,9 +110,6 @@ def _multiplied(tensor: Tensor) -> str:
 
 
 def _numel_numpy(call: Call) -> Computed:
-    if call.space == "method" and not isinstance(call.first.value, Tensor):
-        # A tuple of sizes.
-        owner(call)
     if len(call.arguments) == 1 and isinstance(call.first.value, int | float):
         return Computed(1, (), ())
     item, tensor, _ = bind_numpy(call, call.name, "a")

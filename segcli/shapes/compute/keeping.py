@@ -20,8 +20,6 @@ def tensor_of(call: Call, item: Item) -> Tensor:
     if isinstance(item.value, Tensor):
         return item.value
     owner = type_name(item.value)
-    if call.space == "method":
-        raise RaisedError(call.span, "AttributeError", f"'{owner}' object has no attribute '{call.name}'")
     words = f"{call.name}(): argument 'input' (position 1) must be Tensor, not {owner}"
     raise RaisedError(item.span, "TypeError", words)
 

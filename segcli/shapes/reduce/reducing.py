@@ -63,8 +63,6 @@ def _input_place(call: Call) -> int:
 def _no_tensor(item: Item, call: Call) -> RaisedError:
     """Return PyTorch's error for a call of something else, such as the pair that a function returned."""
     owner = type_name(item.value)
-    if call.space == "method":
-        return RaisedError(call.span, "AttributeError", f"'{owner}' object has no attribute '{call.name}'")
     if call.name == "norm":
         # It is Python, and asks for the layout first.
         return RaisedError(item.span, "AttributeError", f"'{owner}' object has no attribute 'layout'")

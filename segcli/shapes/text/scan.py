@@ -74,8 +74,8 @@ def scan(text: str) -> list[Token]:
             break
         tokens.append(Token(kind, found[kind], found.span(kind)))
         place = found.end()
-        if kind == "end":
-            return tokens
+    if tokens and tokens[-1].kind == "end":
+        return tokens
     place += len(text[place:]) - len(text[place:].lstrip())
     raise refusal(text, (place, place + 1), f"unexpected {text[place]!r} in the expression", _HINT)
 
