@@ -14,13 +14,13 @@ ITEM_BYTES = {
 }
 
 
-def answer_with(result: Value, library: str, *, view: bool) -> Answer:
+def answer_with(result: Value, library: str, *, view: bool | None) -> Answer:
     """Return the answer that a result is.
 
     Args:
         result: What the expression gives.
         library: ``torch`` or ``numpy``.
-        view: Whether it shares storage with a named tensor.
+        view: Whether it shares storage with a named tensor, None where that is not known.
     """
     match result:
         case Tensor():
@@ -39,7 +39,7 @@ def answer_with(result: Value, library: str, *, view: bool) -> Answer:
             return Answer(None, None, None, (), None, type=_plain_type(result), value=_plain(result))
 
 
-def _several(parts: Parts, *, view: bool) -> Answer:
+def _several(parts: Parts, *, view: bool | None) -> Answer:
     members: list[Member] = []
     place: Size = 0
     for run in parts.runs:

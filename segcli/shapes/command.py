@@ -50,7 +50,8 @@ def shapes(
 
     Neither library is imported, but by --run.
 
-    EXPR is written as in Python, parsed and never run. It knows, as x.f(), torch.f(x) or both:
+    EXPR is written as in Python, parsed and never run; where it begins with -, write -- before it.
+    It knows, as x.f(), torch.f(x) or both:
 
     [bold]indexing[/]   integers, slices, None, ..., bools, tensors, masks, lists; x\[i, m] = v
     [bold]reduce[/]     argmax argmin max min sum mean amax amin any all std var prod median norm

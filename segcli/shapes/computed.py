@@ -60,7 +60,7 @@ class Computed:
         result: A tensor, several, or a plain value such as a shape.
         inputs: The tensors that it works on, in the order in which steps and formula count them.
         steps: The trace: for each input, which of its axes give which of the result's.
-        view: Whether the result shares the storage of the first input.
+        view: Whether the result shares the storage of the first input; None where that is not known.
         formula: How an element is written, None where that says nothing.
         rows: What broadcasts together: each token with its shape; none where nothing does.
         broadcast: Their common shape.
@@ -73,7 +73,7 @@ class Computed:
     result: Value
     inputs: tuple[Item, ...]
     steps: tuple[Step, ...]
-    view: bool = False
+    view: bool | None = False
     formula: Formula | None = None
     rows: tuple[tuple[str, Shape], ...] = ()
     broadcast: Shape = ()

@@ -4,6 +4,7 @@ The library is handed in, as a `Machine`: here nothing imports it. The user's te
 is walked, and each of its operations is one call of the machine.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import prod
@@ -17,7 +18,7 @@ from segcli.shapes.result import Explanation, Failure, Member
 from segcli.shapes.text.names import bind as bind_names
 from segcli.shapes.text.nodes import Node
 from segcli.shapes.text.parse import parse
-from segcli.shapes.values import ELLIPSIS, Listed, Shape, Size, Tensor, Value
+from segcli.shapes.values import ELLIPSIS, Listed, Shape, Size, Symbol, Tensor, Value
 
 # Up to here tensors are made whole: 16 million elements, 128 MB of int64.
 MAX_ELEMENTS = 2**24
@@ -93,6 +94,9 @@ def confirm(result: Explanation, machine: Machine) -> Confirmation:
     if blind:
         words = "the tensors are too large to make, and without values PyTorch cannot tell"
         return Confirmation(None, words, machine.version, device, assumed, None)
+    if told.answer.error is not None and result.torch.error is None:
+        words = "no sizes were found that fit what the expression needs"
+        return Confirmation(None, words, machine.version, device, assumed, None)
     why = _difference(told, found)
     return Confirmation(not why, why, machine.version, device, assumed, found)
 
@@ -107,8 +111,7 @@ def _with_numbers(
 ) -> tuple[dict[str, Value], dict[str, int], Told]:
     """Put numbers in the place of sizes that have none; different ones, or else equal ones."""
     symbols = dict.fromkeys(size for tensor in _tensors(bindings) for size in tensor.shape if isinstance(size, str))
-    different = {symbol: _SIZES[place % len(_SIZES)] for place, symbol in enumerate(symbols)}
-    choices = [different, dict.fromkeys(symbols, 4), dict.fromkeys(symbols, 1)] if symbols else [different]
+    choices = _choices(list(symbols), expr, tell(expr, node, bindings, LIBRARIES["torch"]).state.needs)
     tried = []
     for sizes in choices:
         numbered = {name: _numbered(value, sizes) for name, value in bindings.items()}
@@ -117,7 +120,22 @@ def _with_numbers(
     return numbered, {**sizes, **_counts(numbered, tell(expr, node, bindings, LIBRARIES["torch"]))}, told
 
 
+def _choices(symbols: Sequence[str], expr: str, needs: Sequence[str]) -> list[dict[str, int]]:
+    """Return numbers for sizes: different ones first, then such as what is needed of them and the expression name."""
+    if not symbols:
+        return [{}]
+    named = {int(number) for number in re.findall(r"\b[0-9]{1,5}\b", " ".join([expr, *needs]))} - {0}
+    fitting = {found[1]: int(found[2]) for need in needs if (found := re.fullmatch(r"(\w+) (?:==|>=) ([0-9]+)", need))}
+    rows = [_SIZES, [8 * size for size in _SIZES], [24 * (place + 1) for place in range(len(_SIZES))]]
+    choices = [{symbol: row[place % len(row)] for place, symbol in enumerate(symbols)} for row in rows]
+    choices += [{**choice, **{name: size for name, size in fitting.items() if name in choice}} for choice in choices]
+    equal = [dict.fromkeys(symbols, size) for size in (4, 1, 48, *sorted(named))]
+    return choices + equal
+
+
 def _numbered(value: Value, sizes: Mapping[str, int]) -> Value:
+    if isinstance(value, Symbol):
+        return sizes[value.size]
     if not isinstance(value, Tensor):
         return value
     shape = tuple(sizes[size] if isinstance(size, str) else size for size in value.shape)

@@ -1,6 +1,7 @@
 """Walks the tree of an expression with one library's rules. Nothing is executed: only shapes and dtypes flow."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn, cast
 
@@ -8,8 +9,9 @@ from segcli.shapes.calls import Call, Layer, Operation, Rule
 from segcli.shapes.computed import closing
 from segcli.shapes.finish import finish, finish_indexing
 from segcli.shapes.index.numpy_index import index_numpy
+from segcli.shapes.index.numpy_sequence import INVALID
 from segcli.shapes.index.torch_index import index_torch
-from segcli.shapes.operations import find_operation, find_space, operation_of
+from segcli.shapes.operations import CONSTANTS, find_operation, find_space, operation_of
 from segcli.shapes.picking import pick, pick_member
 from segcli.shapes.plain import compute, index_plain
 from segcli.shapes.stages import Done, Evaluation, Library
@@ -152,7 +154,7 @@ def _named(state: Evaluation, node: Name) -> Value:
 def _subscript(state: Evaluation, node: Subscript) -> Value:
     base = Item(_tensor_of(state, node.base), state.text(node.base), node.base.span)
     state.depth += 1
-    index = _index_item(state, node.index)
+    index = (_index_item if isinstance(base.value, Tensor) else _item)(state, node.index)
     state.depth -= 1
     if isinstance(base.value, Pair | Parts):
         return pick(state, node, base, index)
@@ -176,19 +178,35 @@ def _index_item(state: Evaluation, node: Node) -> Item:
         return Item(Listed(items, node.is_tuple), text, node.span)
     value = _plain_value(state, node)
     if isinstance(value, Pair):
-        value = Listed(tuple(Item(tensor, text, node.span) for tensor in (value.values, value.indices)), is_tuple=True)
+        members = enumerate((value.values, value.indices))
+        value = Listed(tuple(Item(tensor, f"{text}[{place}]", node.span) for place, tensor in members), is_tuple=True)
     elif isinstance(value, Parts):
         tensors = value.tensors()
         if tensors is None:
             raise refusal(state.expr, node.span, f"how many tensors {value.function}() returns is not known")
-        value = Listed(tuple(Item(tensor, text, node.span) for tensor in tensors), value.is_tuple)
+        members = enumerate(tensors)
+        value = Listed(tuple(Item(tensor, f"{text}[{place}]", node.span) for place, tensor in members), value.is_tuple)
     elif isinstance(value, Symbol):
         value = Tensor((), "int64", text)
+    elif isinstance(value, str | DType):
+        raise _no_index(state, node, value)
     return Item(value, text, node.span)
+
+
+def _no_index(state: Evaluation, node: Node, value: Value) -> RaisedError:
+    """Return the error for what no library indexes with."""
+    if state.library.name == "numpy":
+        return RaisedError(node.span, "IndexError", INVALID)
+    if isinstance(value, str):
+        return RaisedError(node.span, "TypeError", "new(): invalid data type 'str'")
+    words = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices"
+    return RaisedError(node.span, "IndexError", f"{words} (got {type_name(value)})")
 
 
 def _attribute(state: Evaluation, node: Attribute) -> Value:
     space = find_space(node.base, state.bindings)
+    if space == "torch" and node.name in CONSTANTS:
+        return CONSTANTS[node.name]
     if space is not None:
         dtype = _DTYPE_ALIASES.get(node.name, node.name)
         if space == "torch" and dtype in DTYPES:
@@ -222,6 +240,8 @@ def _unsupported(state: Evaluation, node: Attribute, spaces: tuple[str, ...]) ->
 
 def _nearest(name: str, spaces: tuple[str, ...]) -> str:
     """Return the hint with the supported names that are nearest, those of the same spaces first."""
+    if name in ("tensor", "as_tensor"):
+        return "give known values a name: i='tensor([0, 1])'"
     # Most expressions are understood.
     from difflib import get_close_matches
 
@@ -241,6 +261,8 @@ def _call(state: Evaluation, node: CallNode) -> Value | Layer:
     function = node.function
     if isinstance(function, Name) and function.name == "slice" and "slice" not in state.bindings:
         return _slice_call(state, node, [argument.node for argument in node.arguments if not argument.keyword])
+    if isinstance(function, Name) and function.name == "float" and "float" not in state.bindings:
+        return _float_call(state, node)
     if isinstance(function, CallNode):
         return _applied(state, node, function)
     if not isinstance(function, Attribute):
@@ -261,6 +283,15 @@ def _call(state: Evaluation, node: CallNode) -> Value | Layer:
     if space == "nn":
         return Layer(_made(state, "nn", function.name, arguments, node), operation)
     return _run(state, operation, space or "method", function.name, arguments, node)
+
+
+def _float_call(state: Evaluation, node: CallNode) -> Value:
+    """Evaluate ``float('-inf')``, which is how Python writes infinity."""
+    values = [_plain_value(state, argument.node) for argument in node.arguments]
+    if len(values) == 1 and isinstance(values[0], int | float | str):
+        with suppress(ValueError):
+            return float(values[0])
+    raise refusal(state.expr, node.span, "float() takes a number or 'inf' here", "write float('-inf')")
 
 
 def _owner(state: Evaluation, node: CallNode, function: Attribute, operation: Operation) -> list[tuple[str, Item]]:

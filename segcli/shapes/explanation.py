@@ -61,7 +61,7 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
         >>> explanation.formula
         'result[i, j, k] = src[a[i, j], b[i, j], k]'
     """
-    specs = dict(bind or {})
+    specs = _checked(expr, bind or {})
     if lead not in LIBRARIES:
         message = f"unknown library {lead!r}, expected torch or numpy"
         raise SegcliError(message)
@@ -91,6 +91,15 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
         notes=(*_spec_notes(specs, bindings), *_notes(torch, numpy, leading)),
         rewrite=_mended(expr, node, bindings, torch) or _rewrite(expr, node, bindings, torch, numpy),
     )
+
+
+def _checked(expr: object, bind: Mapping[str, object]) -> dict[str, str]:
+    """Refuse what is no text: a shape is written as one."""
+    for name, value in {"the expression": expr, **bind}.items():
+        if not isinstance(value, str):
+            message = f"{name} is {type(value).__name__} {str(value)[:40]}, expected text"
+            raise SegcliError(message, hint='explain("x[0]", {"x": "8,16,3"})')
+    return {name: str(value) for name, value in bind.items()}
 
 
 def tell(expr: str, node: Node, bindings: Mapping[str, Value], library: Library) -> Told:
@@ -159,15 +168,17 @@ def _shape_in(expr: str, node: Node, bindings: dict[str, Value], library: Librar
     return tell(expr, node, bindings, library).answer.shape
 
 
-def _is_view(state: Evaluation) -> bool:
-    """Tell whether storage is shared all the way: no operation on the way to the result copies."""
+def _is_view(state: Evaluation) -> bool | None:
+    """Tell whether storage is shared all the way: no operation on the way to the result copies; None if one may."""
+    known = True
     place: int | None = len(state.stages) - 1
     while place is not None and place >= 0:
         stage = state.stages[place]
-        if isinstance(stage.done, str | Reduced) or not stage.done.view:
+        if isinstance(stage.done, str | Reduced) or stage.done.view is False:
             return False
+        known = known and stage.done.view is not None
         place = stage.inputs[0].stage
-    return True
+    return True if known else None
 
 
 def _trace(stage: Stage) -> list[TraceStep]:
@@ -262,7 +273,7 @@ def _notes(torch: Told, numpy: Told, leading: Told) -> tuple[str, ...]:
         dimension = int(named[1] or named[2]) if named else error.axis
         if dimension != error.axis:
             notes.append(f"PyTorch's message says {dimension}, but it is axis {error.axis} that is at fault")
-    if any(isinstance(stage.done, Reduced) for stage in numpy.state.stages):
+    if re.search(r"\b(?:keep)?dim\s*=", torch.state.expr) and not numpy.state.lacking:
         notes.append("for NumPy, dim= is read as axis=, and keepdim= as keepdims=")
     if leading is numpy:
         notes += numpy.state.notes

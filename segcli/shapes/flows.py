@@ -97,7 +97,9 @@ def styled_expression(result: Explanation, flows: Flows) -> list[tuple[str, Styl
     styles: list[Style] = [""] * len(result.expr)
     # What stands inside another token comes after it.
     for step in sorted(result.steps, key=lambda step: -len(step.token)):
-        styles[step.end - len(step.token) : step.end] = [flows.token(step)] * len(step.token)
+        # A method's token is the end of its span; one of several tensors has a longer token than its span.
+        start = max(step.start, step.end - len(step.token))
+        styles[start : step.end] = [flows.token(step)] * (step.end - start)
     runs = groupby(zip(result.expr, styles, strict=True), key=itemgetter(1))
     return [("".join(char for char, _ in run), style) for style, run in runs]
 

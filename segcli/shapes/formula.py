@@ -123,6 +123,15 @@ def _is_elementwise(form: Formula) -> bool:
     return plain and bare and form.sign == "="
 
 
+def _outermost(text: str) -> str:
+    """Leave out what stands between brackets."""
+    depth, kept = 0, ""
+    for char in text:
+        depth += (char in "([") - (char in ")]")
+        kept += char if not depth else ""
+    return kept
+
+
 def _element(elements: Sequence["Element | None"], item: Input) -> "Element":
     """Return how an element of an input is written: by the operation that gave it, or as an element of its text."""
     found = elements[item.stage] if elements and item.stage is not None else None
@@ -134,7 +143,8 @@ def _reduction(source: "Element", shape: Shape, done: Reduced, member: str | Non
     # Most expressions reduce nothing.
     from segcli.shapes.reduce.reduced_formula import write_reduction
 
-    return Written(*write_reduction(source, shape, done, member, names))
+    text, over = write_reduction(source, shape, done, member, names)
+    return Written(_simplified(text), over)
 
 
 def _computed(
@@ -178,7 +188,8 @@ def _simplified(text: str) -> str:
     place = text.find("((")
     while place >= 0:
         inner = closing(text, place + 1)
-        if text[inner + 1 : inner + 2] == ")":
+        # A comma makes a tuple of what stands between them.
+        if text[inner + 1 : inner + 2] == ")" and "," not in _outermost(text[place + 2 : inner]):
             text = text[:place] + text[place + 1 : inner] + text[inner + 1 :]
         place = text.find("((", place + 1)
     return text
@@ -223,7 +234,7 @@ def whole_element(text: str, ndim: int) -> Element:
 def _equation(shape: Shape, element: Element, names: Sequence[str]) -> Written:
     letters = free_letters(len(shape), names)
     left = f"result[{', '.join(letters)}]" if shape else "result"
-    return Written(f"{left} = {element.written(letters)}", {})
+    return Written(f"{left} = {_simplified(element.written(letters))}", {})
 
 
 def _indexed(source: Element, stage: Stage, done: Indexing, library: str) -> Element | None:
@@ -297,7 +308,7 @@ def _looked_up(operand: Operand, column: int, done: Indexing, library: str) -> s
     if isinstance(operand.item.value, int):
         return str(operand.item.value)
     if isinstance(operand.item.value, Listed):
-        return _literal(tensor, operand) + "".join(f"[{axis}]" for axis in axes)
+        return grouped(_literal(tensor, operand)) + "".join(f"[{axis}]" for axis in axes)
     return f"{text}[{', '.join(axes)}]" if axes else text
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from segcli.errors import SegcliError
-from segcli.shapes.operations import find_space
+from segcli.shapes.operations import CONSTANTS, find_space
 from segcli.shapes.text.nodes import Assign, Attribute, Call, Constant, Name, Node, Operator, Slice, Subscript, Text
 from segcli.shapes.text.nodes import Sequence as Items
 
@@ -91,6 +91,8 @@ class Walk:
         return self.machine.call(space, name, arguments, keywords or {}, self.device)
 
     def _attribute(self, node: Attribute) -> Any:  # noqa: ANN401 - as above
+        if self._space(node.base) == "torch" and node.name in CONSTANTS:
+            return CONSTANTS[node.name]
         if self._space(node.base) == "torch":
             return self.machine.dtype(node.name)
         base = self.value(node.base)
@@ -102,6 +104,8 @@ class Walk:
         match function:
             case Name("slice") if "slice" not in self.names:
                 return slice(*arguments)
+            case Name("float") if "float" not in self.names:
+                return float(*arguments)
             case Call():
                 return self._run("layer", "", [self.value(function), *arguments], keywords)
             case Attribute(base, name):

@@ -176,6 +176,34 @@ def _target_as(method: str) -> Callable[[Fault], Iterator[str]]:
     return mend
 
 
+def _any_as(method: str) -> Callable[[Fault], Iterator[str]]:
+    """Convert one of a function's tensors, whichever it is."""
+
+    def mend(fault: Fault) -> Iterator[str]:
+        for node in (*_operands(fault), *_operands(fault, beyond=True)):
+            yield fault.with_text(node.span, f"{_as_primary(fault, node)}.{method}")
+
+    return mend
+
+
+def _wider_layer(fault: Fault) -> Iterator[str]:
+    """Make a layer for as many channels or features as the tensor has."""
+    found = re.search(r"channels, but got (\d+) channels|\(\d+x(\d+) and \d+x\d+\)", fault.error.message)
+    makers = [node.function for node in fault.nodes if isinstance(node, Call) and isinstance(node.function, Call)]
+    firsts = [argument for maker in makers for argument in maker.arguments[:1]]
+    for argument in firsts if found else ():
+        if found and not argument.keyword:
+            yield fault.with_text(argument.node.span, found[1] or found[2])
+
+
+def _spatial_sizes(fault: Fault) -> Iterator[str]:
+    """Leave the batch and the channels out of a size."""
+    calls = [node for node in fault.nodes if isinstance(node, Call)]
+    for argument in [argument for call in calls for argument in call.arguments]:
+        if isinstance(argument.node, Attribute) and argument.node.name == "shape":
+            yield fault.with_text(argument.node.span, f"{fault.text(argument.node)}[2:]")
+
+
 def _last_dim(fault: Fault) -> Iterator[str]:
     """Count dims from the end: they begin with 0, so that the last one has no number as high as the number of axes."""
     found = re.search(r"range of \[-(\d+), \d+\], but got (\d+)", fault.error.message)
@@ -239,6 +267,11 @@ _MENDS: tuple[tuple[str, Callable[[Fault], Iterator[str]]], ...] = (
     (r"not implemented for '(Long|Int|Short|Byte|Char|Bool)'", _source_as("float()")),
     (r"does not support bool input", _source_as("int()")),
     (
+        (r"index tensor|Expected dtype int(64|32 or int64) for index", _any_as("long()")),
+        _any_as("long()"),
+    ),
+    (r"number of spatial dimensions|spatial dimensions in the input", _spatial_sizes),
+    (
         r"channels, but got|Expected target size|size mismatch \(got input|Expected .* to have",
         _source_as("movedim(-1, 1)"),
     ),
@@ -252,6 +285,7 @@ _MENDS: tuple[tuple[str, Callable[[Fault], Iterator[str]]], ...] = (
     (r"expected scalar type (Float|Double|Half)|must have the same dtype", _target_as("float()")),
     (r"Target size .* must be the same as input size|Expected target size", _target_as("squeeze(1)")),
     (r"Target size .* must be the same as input size", _target_as("unsqueeze(1)")),
+    (r"channels, but got|shapes cannot be multiplied", _wider_layer),
     (r"Dimension out of range", _last_dim),
     (r"same number of dimensions", _more_axes),
 )

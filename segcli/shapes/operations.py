@@ -24,6 +24,9 @@ SPACES = {
 # What an expression may not bind by these names and still use.
 ROOTS = frozenset(text.partition(".")[0] for text in SPACES)
 
+# Numbers that have a name in torch.
+CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "pi": 3.141592653589793, "e": 2.718281828459045}
+
 _REDUCING = (
     "argmax argmin max min sum mean amax amin any all std var prod median norm logsumexp kthvalue topk sort argsort "
     "cumsum softmax log_softmax"

@@ -96,8 +96,8 @@ def compute(mark: str, operands: list[Item], span: Span) -> Value:
             return _joined(one, other, span)
         case "*", [Listed() as several, int() as count] | [int() as count, Listed() as several]:
             if len(several.items) * count > _MAX_ITEMS:
-                words = f"{several.kind} of more than {_MAX_ITEMS} items"
-                raise RaisedError(span, "MemoryError", words)
+                message = f"a {several.kind} of more than {_MAX_ITEMS} items is not written out here"
+                raise SegcliError(message, hint="bind a name to a tensor of that size, such as i=int64:100")
             return replace(several, items=several.items * count)
         case _:
             raise _unsupported(mark, values, span)
@@ -192,7 +192,7 @@ def _as_value(size: Size) -> Value:
 
 def _number(mark: str, values: list[Any], span: Span) -> Value:
     if mark in ("**", "<<") and abs(values[1]) > _MAX_BITS:
-        raise RaisedError(span, "OverflowError", "the result is larger than any size")
+        raise _too_large()
     if mark not in (_SINGLE if len(values) == 1 else _NUMBERS):
         raise _unsupported(mark, values, span)
     try:
@@ -204,8 +204,12 @@ def _number(mark: str, values: list[Any], span: Span) -> Value:
     if isinstance(made, complex):
         return Unknown("complex")
     if isinstance(made, int) and abs(made) > _MAX_NUMBER:
-        raise RaisedError(span, "OverflowError", "the result is larger than any size")
+        raise _too_large()
     return made
+
+
+def _too_large() -> SegcliError:
+    return SegcliError("a number on the way is larger than 2^63, which is no size", hint="write a smaller one")
 
 
 def index_plain(base: Item, index: Item) -> Value:

@@ -13,6 +13,7 @@ from segcli.shapes.values import Labels, Shape, format_sizes
 from segcli.table import Cell, Column, Style, Styled, Table
 
 _NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
+_MAX_TOKEN = 28
 _STEP_COLUMNS = (Column("token"), Column("kind"), Column("takes"), Column("gives"), Column("what it does"))
 _ANSWER_COLUMNS = (Column("library"), Column("shape"), Column("dtype"), Column("storage"), Column("bytes"))
 _EXAMPLE_COLUMNS = (Column("expression"), Column("with"), Column("PyTorch"), Column("NumPy"))
@@ -128,7 +129,7 @@ def _failure_lines(result: Explanation, error: Failure) -> list[str]:
 
 def _step_row(step: TraceStep, flows: Flows, *, several: bool) -> tuple[Cell, ...]:
     taken, given = flows.taken(step), flows.given(step)
-    token = Styled(((f"{step.stage + 1}  " if several else "", ""), (step.token or "(rest)", flows.token(step))))
+    token = Styled(((f"{step.stage + 1}  " if several else "", ""), (_brief_token(step.token), flows.token(step))))
     return (
         token,
         step.kind,
@@ -136,6 +137,13 @@ def _step_row(step: TraceStep, flows: Flows, *, several: bool) -> tuple[Cell, ..
         _axes_cell(_named(step.gives, step.gives_labels), step.gives_sizes, given),
         step.effect,
     )
+
+
+def _brief_token(token: str) -> str:
+    """Cut a long token in its middle: the expression above has all of it."""
+    if len(token) <= _MAX_TOKEN:
+        return token or "(rest)"
+    return f"{token[: _MAX_TOKEN // 2 - 2]}...{token[-(_MAX_TOKEN // 2 - 2) :]}"
 
 
 def _named(axes: Sequence[int], labels: Labels) -> list[int | str]:
@@ -204,7 +212,7 @@ def _shape(answer: Answer) -> str:
 
 
 def _storage(answer: Answer) -> str:
-    return "view" if answer.view else "copy"
+    return {True: "view", False: "copy", None: "view or copy"}[answer.view]
 
 
 def _brief(answer: Answer) -> str:

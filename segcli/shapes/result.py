@@ -52,7 +52,8 @@ class Answer:
     Attributes:
         shape: The result's shape, None where the library raises. Sizes that are not known are strings.
         dtype: The result's dtype, None where the library raises.
-        view: Whether the result shares the source's storage, None where the library raises.
+        view: Whether the result shares the source's storage; None where the library raises, or where it hangs on sizes
+            that are not known.
         members: The results, where there are several; ``shape`` and ``dtype`` are the first one's.
         error: What the library raises, or None.
         labels: What the result's axes are called, an entry an axis; None where no axis has a label.

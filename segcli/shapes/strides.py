@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from segcli.shapes.indexing import Along, Indexing
 from segcli.shapes.symbols import product, quotient
-from segcli.shapes.values import Shape, Size, Tensor
+from segcli.shapes.values import Shape, Size, Tensor, format_sizes
 
 Strides = tuple[Size | None, ...]
 
@@ -90,11 +90,13 @@ class Fit:
 
     Attributes:
         strides: The strides that the other shape then has; None where it cannot.
-        needs: What must hold of sizes that are not known.
+        needs: What must hold of what is not known.
+        certain: Whether it is known that it can, or cannot.
     """
 
     strides: Strides | None
     needs: tuple[str, ...] = ()
+    certain: bool = True
 
 
 def fit(source: Tensor, shape: Shape) -> Fit:
@@ -114,10 +116,10 @@ def fit(source: Tensor, shape: Shape) -> Fit:
     unknown = is_row_major(source)
     if unknown is not False:
         order = f"{source.text} in row-major order, which hangs on the operations before it"
-        return Fit(row_major(shape), () if unknown else (order,))
+        return Fit(row_major(shape), () if unknown else (order,), certain=bool(unknown))
     strides: list[Size | None] = [1] * len(shape)
     left = list(range(len(shape)))
-    needs: list[str] = []
+    certain = True
     for count, stride in _blocks(source):
         seen: Size = 1
         while left and (shape[left[-1]] == 1 or _is_part(seen, count)):
@@ -127,8 +129,13 @@ def fit(source: Tensor, shape: Shape) -> Fit:
         if seen != count:
             if not _may_equal(seen, count):
                 return Fit(None)
-            needs.append(f"{seen} == {count}")
-    return Fit(tuple(strides), tuple(needs))
+            certain = False
+    if not certain:
+        order = (
+            f"{source.text} in an order that {format_sizes(shape)} can walk, which hangs on sizes that are not known"
+        )
+        return Fit((None,) * len(shape), (order,), certain=False)
+    return Fit(tuple(strides))
 
 
 def _blocks(source: Tensor) -> Iterator[tuple[Size, Size]]:

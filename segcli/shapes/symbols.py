@@ -155,12 +155,38 @@ def strongest(needs: Sequence[str]) -> tuple[str, ...]:
     """
     largest: dict[str, int] = {}
     kept: dict[str, None] = {}
-    for need in needs:
+    for need in map(_divisible, needs):
         found = _AT_LEAST.fullmatch(need)
         if found:
             largest[found["size"]] = max(int(found["count"]), largest.get(found["size"], 0))
         kept.setdefault(found["size"] if found else need)
     return tuple(f"{need} >= {largest[need]}" if need in largest else need for need in kept)
+
+
+def _divisible(need: str) -> str:
+    """Write ``4*(C // 4)*H == C*H`` as what it says: ``C % 4 == 0``.
+
+    Examples:
+        >>> _divisible("C*H*N == (4*(C // 4)*H*N)"), _divisible("N == M"), _divisible("C // 4 == N")
+        ('C % 4 == 0', 'N == M', 'C // 4 == N')
+    """
+    sides = [side[1:-1] if _is_outer(side) else side for side in need.split(" == ")]
+    if len(sides) != 2:  # noqa: PLR2004 - an equation
+        return need
+    (number, names), (other, others) = sorted((_factors(side) for side in sides), reverse=True)
+    for name in list(names):
+        if name in others:
+            names.remove(name)
+            others.remove(name)
+    found = re.fullmatch(r"\((\w+) // (\d+)\)", names[0]) if len(names) == 1 else None
+    if found and other == 1 and others == [found[1]] and str(number) == found[2]:
+        return f"{found[1]} % {found[2]} == 0"
+    return need
+
+
+def _is_outer(text: str) -> bool:
+    """Tell whether one pair of brackets holds all of a text."""
+    return text.startswith("(") and text.endswith(")") and _is_closed(text[1:-1])
 
 
 def refuse_unequal(sizes: Sequence[Size], what: str) -> None:
@@ -314,12 +340,33 @@ def _factors(size: Size) -> tuple[int, list[str]]:
     if isinstance(size, int):
         return size, []
     number, names = 1, []
-    for part in re.split(r"\*(?![^(]*\))", size) if re.fullmatch(r"-?[\w*()., ]+", size) else [size]:
+    for part in _multiplied(size):
         if re.fullmatch(r"-?[0-9]+", part):
             number *= int(part)
         else:
             names.append(_grouped(part))
     return number, names
+
+
+def _multiplied(text: str) -> list[str]:
+    """Split a product; what is no plain product is one part.
+
+    Examples:
+        >>> _multiplied("4*(C // 4)*H"), _multiplied("(2*N)"), _multiplied("N + 1"), _multiplied("(C // 4)")
+        (['4', '(C // 4)', 'H'], ['2', 'N'], ['N + 1'], ['(C // 4)'])
+    """
+    if _is_outer(text) and len(inner := _multiplied(text[1:-1])) > 1:
+        return inner
+    depth, parts = 0, [""]
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        if not depth and char == " ":
+            return [text]
+        if not depth and char == "*":
+            parts.append("")
+        else:
+            parts[-1] += char
+    return parts
 
 
 def _terms(size: Size) -> list[tuple[int, str]]:

@@ -330,3 +330,19 @@ def test_a_plain_value_is_compared(segcli: Run) -> None:
     done = segcli("shapes", "x.shape", "x=2,3", "--run")
     assert done.code == 0
     assert "(2, 3)  torch.Size" in done.out
+
+
+@pytest.mark.parametrize(
+    "expr",
+    ["x.topk(5, 1)", "x[:, 5]", "x.unflatten(1, (8, -1))", "nn.GroupNorm(8, 64)(x)", "x.reshape(N, C, H // 2, 2, W)"],
+)
+def test_sizes_are_chosen_that_fit(expr: str) -> None:
+    found = confirmed(expr, {"x": "N,C,H,W"})
+    assert (found.agrees, found.why) == (True, "")
+    assert found.found is not None
+    assert found.found.error is None
+
+
+def test_without_sizes_that_fit_nothing_is_confirmed() -> None:
+    found = confirmed("x.reshape(N, 7, -1).reshape(N, 11, -1).reshape(N, 13, -1)", {"x": "N,C"})
+    assert (found.agrees, found.why) == (None, "no sizes were found that fit what the expression needs")

@@ -155,11 +155,11 @@ def test_the_argument_and_the_axis_at_fault_in_torch(expr: str, token: str, axis
 @pytest.mark.parametrize(
     ("expr", "notes"),
     [
-        ("x.std()", ["std() divides by n - 1 in PyTorch", "dim= is read as axis="]),
-        ("x.var(1, correction=0)", ["dim= is read as axis="]),
-        ("x.var(False)", ["unbiased= is read as ddof=", "dim= is read as axis="]),
-        ("x.median()", ["the lower of the two in the middle in PyTorch", "dim= is read as axis="]),
-        ("x.topk(1)", []),
+        ("x.std(dim=1)", ["std() divides by n - 1 in PyTorch", "dim= is read as axis="]),
+        ("x.var(dim=1, correction=0)", ["dim= is read as axis="]),
+        ("x.var(False)", ["unbiased= is read as ddof="]),
+        ("x.median()", ["the lower of the two in the middle in PyTorch"]),
+        ("x.topk(1, dim=1)", []),
     ],
 )
 def test_notes_say_where_values_differ_and_how_numpy_is_asked(expr: str, notes: list[str]) -> None:
@@ -269,3 +269,70 @@ def test_what_is_no_tensor_has_a_value_and_a_type() -> None:
     assert explain("x.size(0)", {"x": "N,3"}).torch.value == "N"
     assert explain("x.dtype", {"x": "N,3"}).torch.value == "float32"
     assert explain("x.item()", {"x": "()"}).torch.type == "float"
+
+
+@pytest.mark.parametrize("number", ["float('-inf')", "-torch.inf", "torch.nan", "float(2)"])
+def test_numbers_have_names(number: str) -> None:
+    told = explain(f"x.masked_fill(m, {number})", {"x": "2,3", "m": "bool:2,3"})
+    assert (told.torch.shape, told.torch.error) == ((2, 3), None)
+
+
+@pytest.mark.parametrize(
+    ("expr", "hint"),
+    [
+        ("np.sum(x)", "write x.f() or torch.f(x): NumPy's answer stands beside PyTorch's"),
+        ("x[torch.tensor(3)]", "give known values a name: i='tensor([0, 1])'"),
+        ("x[0] += 1", "write x[i] = x[i] + v; where positions come twice, one of them counts"),
+    ],
+)
+def test_the_way_out_is_named(expr: str, hint: str) -> None:
+    with pytest.raises(SegcliError, match=r"is not|no operator") as caught:
+        explain(expr, {"x": "2,3"})
+    assert caught.value.hint == hint
+
+
+def test_what_is_not_text_is_refused() -> None:
+    with pytest.raises(SegcliError, match=r"x is tuple \(2, 3\), expected text"):
+        explain("x[0]", {"x": (2, 3)})  # type: ignore[dict-item]
+    with pytest.raises(SegcliError, match="the expression is int 1, expected text"):
+        explain(1, {})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("expr", "shape", "view", "needs"),
+    [
+        ("x.unflatten(1, (8, -1)).transpose(1, 2).flatten(1, 2)", ("N", "8*(C // 8)", "H", "W"), None, ("C % 8 == 0",)),
+        ("x.view(N, 4, C // 4, H, W).transpose(1, 2).reshape(N, C, H, W)", ("N", "C", "H", "W"), None, ("C % 4 == 0",)),
+        ("x.flatten(1)", ("N", "C*H*W"), True, ()),
+    ],
+)
+def test_whether_a_reshape_copies_may_hang_on_sizes(
+    expr: str,
+    shape: tuple[str, ...],
+    view: bool | None,  # noqa: FBT001 - a column of the table
+    needs: tuple[str, ...],
+) -> None:
+    told = explain(expr, {"x": "N,C,H,W"})
+    assert (told.torch.shape, told.torch.view, told.needs) == (shape, view, needs)
+
+
+def test_quoted_text_is_no_ellipsis() -> None:
+    told = explain("x[1:, 'a']", {"x": "2,3,4"})
+    assert told.torch.error is not None
+    assert (told.torch.error.type, told.torch.error.message) == ("TypeError", "new(): invalid data type 'str'")
+    assert (told.numpy.error and told.numpy.error.type) == "IndexError"
+    error = explain("x[torch.float32]", {"x": "2,3,4"}).torch.error
+    assert error is not None
+    assert error.message.endswith("(got torch.dtype)")
+
+
+def test_tuples_of_positions_are_told_apart() -> None:
+    formula = explain("x[torch.where(m)]", {"x": "3,4,5", "m": "bool:3,4"}).formula
+    assert formula == "result[i, j] = x[torch.where(m)[0][i], torch.where(m)[1][i], j]"
+    assert explain("1 - p.std((0, 1))", {"p": "2,3,4"}).formula == "result[i] = 1 - p.std((0, 1))[i]"
+
+
+def test_norms_have_names() -> None:
+    assert explain("x.norm(p='fro', dim=(0, 1))", {"x": "3,4,5"}).torch.shape == (5,)
+    with pytest.raises(SegcliError, match="the nuclear norm is not supported"):
+        explain("x.norm('nuc', (0, 1))", {"x": "3,4,5"})

@@ -26,6 +26,8 @@ from segcli.shapes.text.scan import MAX_CHARACTERS, pointed
         ("x[[0:, 0]]", "unexpected ':': a slice stands alone only in a subscript"),
         ("x.sum(dim=0, dim=1)", "dim is given twice"),
         ("x.sum(dim=0, 1)", "a positional argument follows a keyword argument"),
+        ("x[0] += 1", "unexpected '=': no operator may stand before '='"),
+        ("float(x)", r"float\(\) takes a number or 'inf' here"),
         ("x + ", "the expression ends: expected a name"),
         ("x = x", "unexpected '=': only what is indexed is assigned to"),
         ("x[0] = x[1] = x", "unexpected '=': expected the end"),

@@ -96,6 +96,8 @@ def reshaped(
     """
     check_elements(shape, call.text)
     view = how.strides is not None and not copies
+    # Where nothing is asked of the order, a copy is made if it must be.
+    depends = view and not how.certain and not how.needs
     groups = regrouped(source.shape, shape) if groups is None else groups
     made = call.make(shape, source.dtype)
     made = replace(
@@ -109,11 +111,14 @@ def reshaped(
         made,
         (item,),
         tuple(_step(call, source.shape, shape, group) for group in groups) or (_scalar_step(call),),
-        view=view,
+        view=None if depends else view,
         formula=_formula(source.shape, shape, groups),
-        why=copies or ("" if view else _why_copied(source)),
+        why=copies or (_DEPENDS if depends else "" if view else _why_copied(source)),
         needs=(*needs, *how.needs),
     )
+
+
+_DEPENDS = "a view or a copy: that hangs on sizes that are not known"
 
 
 def _why_copied(source: Tensor) -> str:

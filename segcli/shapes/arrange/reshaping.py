@@ -122,10 +122,11 @@ def _reshaped(call: Call, item: Item, source: Tensor, sizes: Sequence[Size], spa
 
 
 def _fit_or_copy(source: Tensor, shape: Shape) -> Fit:
-    """Find out whether a reshape is a view; where that is not known, what it works on is a copy already."""
+    """Find out whether a reshape is a view; where its order is not known, what it works on is a copy already."""
     if is_row_major(source) is None:
         return Fit(None)
-    return fit(source, shape)
+    how = fit(source, shape)
+    return how if how.certain else replace(how, needs=())
 
 
 def _reshape_as(call: Call) -> Computed:

@@ -1,7 +1,9 @@
 """PyTorch's ``norm``, which is Python over ``torch.linalg.vector_norm``, and ``logsumexp`` (PyTorch 2.13)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from segcli.errors import SegcliError
 from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_shape, reduction_step
 from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES, wrap_dims
 from segcli.shapes.reduced import Reduced
@@ -23,6 +25,7 @@ def norm_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     Raises:
         RaisedError: As PyTorch would raise.
     """
+    request = _without_name(request)
     if "p" not in request.given:
         _check_matrix(source, request)
     bound = choose(_of_vector_norm(request), FUNCTIONS["norm"].signatures)
@@ -46,6 +49,22 @@ def norm_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
         needs=element_needs(source.shape, dims) if infinite else (),
         words=f"{power:g}-norm",
     )
+
+
+def _without_name(request: Request) -> Request:
+    """Leave out the name of the Frobenius norm, which is what there is without a power.
+
+    Raises:
+        SegcliError: For the nuclear norm.
+    """
+    power = request.given["p"].value if "p" in request.given else None
+    if power == "nuc":
+        message = "the nuclear norm is not supported"
+        raise SegcliError(message, hint="it has the shape of x.norm(dim=...) over the same two dims")
+    if power != "fro":
+        return request
+    left = {name: given for name, given in request.given.items() if name != "p"}
+    return replace(request, given=left, arguments=tuple(left.values()))
 
 
 def _of_vector_norm(request: Request) -> Request:

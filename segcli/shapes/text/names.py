@@ -15,8 +15,14 @@ from segcli.shapes.values import Span, Symbol, Tensor, Value
 _MAX_REMEMBERED = 2048
 _MAX_REMEMBERED_CHARACTERS = 200
 # The functions that look up positions, and which argument behind the tensor holds them.
-_LOOKING_UP = {"gather": 1, "scatter": 1, "scatter_add": 1, "index_select": 1, "take_along_dim": 0}
+_LOOKING_UP = {"one_hot": -1, "gather": 1, "scatter": 1, "scatter_add": 1, "index_select": 1, "take_along_dim": 0}
 _POSITIONS = ("index", "indices")
+# Names of other modules.
+_ELSEWHERE = {
+    "np": "write x.f() or torch.f(x): NumPy's answer stands beside PyTorch's",
+    "math": "write the number, or torch.inf, torch.nan, torch.pi",
+    "self": "bind the tensor or the layer by a name of its own: x=8,16,3",
+}
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -49,7 +55,8 @@ def find_uses(node: Node | None, *, index: bool = False) -> Iterator[Use]:
         case Name(name, span):
             yield Use(name, span, index, function=False)
         case Subscript(base, inner):
-            yield from find_uses(base)
+            # A part of positions is positions, too.
+            yield from find_uses(base, index=index)
             yield from find_uses(inner, index=True)
         case Call(function, arguments):
             yield from _find_function(function)
@@ -136,7 +143,7 @@ def bind(expr: str, node: Node, specs: Mapping[str, str]) -> dict[str, Value]:
         if use.name in sizes:
             values[use.name] = Symbol(use.name)
         elif use.name not in specs and not use.function:
-            hint = f"append {use.name}=8,16,3 for its shape, or another SPEC"
+            hint = _ELSEWHERE.get(use.name, f"append {use.name}=8,16,3 for its shape, or another SPEC")
             raise refusal(expr, use.span, f"{use.name} is not bound", hint)
     return values
 

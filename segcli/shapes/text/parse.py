@@ -233,6 +233,10 @@ class _Parser:
             if token.text in ("(", "["):
                 return self._bracketed(token)
         self._go(-1)
+        if token.text == "=" and self._place and self._tokens[self._place - 1].text in _PRECEDENCE:
+            mark = self._tokens[self._place - 1].text
+            hint = f"write x[i] = x[i] {mark} v; where positions come twice, one of them counts"
+            raise self._unexpected(expected="no operator may stand before '='", hint=hint)
         hint = "for tensors, not is written ~" if token.text == "not" else ""
         if token.text in ("*", "**"):
             hint = "a starred argument is not read: write its items, as in x.reshape(x.size(0), x.size(1), -1)"
