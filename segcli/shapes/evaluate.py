@@ -154,7 +154,8 @@ def _named(state: Evaluation, node: Name) -> Value:
 def _subscript(state: Evaluation, node: Subscript) -> Value:
     base = Item(_tensor_of(state, node.base), state.text(node.base), node.base.span)
     state.depth += 1
-    index = (_index_item if isinstance(base.value, Tensor) else _item)(state, node.index)
+    several = isinstance(base.value, Pair | Parts) and not isinstance(node.index, Text)
+    index = (_index_item if several or isinstance(base.value, Tensor) else _item)(state, node.index)
     state.depth -= 1
     if isinstance(base.value, Pair | Parts):
         return pick(state, node, base, index)

@@ -266,10 +266,7 @@ _MENDS: tuple[tuple[str, Callable[[Fault], Iterator[str]]], ...] = (
     ),
     (r"not implemented for '(Long|Int|Short|Byte|Char|Bool)'", _source_as("float()")),
     (r"does not support bool input", _source_as("int()")),
-    (
-        (r"index tensor|Expected dtype int(64|32 or int64) for index", _any_as("long()")),
-        _any_as("long()"),
-    ),
+    (r"index tensor|Expected dtype int(32.*|64) for index", _any_as("long()")),
     (r"number of spatial dimensions|spatial dimensions in the input", _spatial_sizes),
     (
         r"channels, but got|Expected target size|size mismatch \(got input|Expected .* to have",

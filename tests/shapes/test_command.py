@@ -155,6 +155,11 @@ def test_what_is_no_tensor_is_shown(segcli: Run) -> None:
     assert segcli("shapes", "x.item()", "x=1,").out.splitlines()[0] == "x.item()  ->  float"
 
 
+def test_long_tokens_are_cut_in_the_middle(segcli: Run) -> None:
+    lines = segcli("shapes", "torch.cat([x.permute(1, 0).reshape(-1, 3), x], dim=0)", "x=2,3").out.splitlines()
+    assert any(line.startswith("3  x.permute(1,...shape(-1, 3)") for line in lines)
+
+
 def test_a_way_out_is_shown(segcli: Run) -> None:
     done = segcli("shapes", "x.permute(1, 0).view(-1)", "x=2,3")
     assert (done.code, done.out.splitlines()[-1]) == (1, "works in PyTorch: x.permute(1, 0).reshape(-1)")
