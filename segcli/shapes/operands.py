@@ -128,18 +128,6 @@ def wrap_dim(dim: int, ndim: int, span: Span) -> int:
     return dim % most
 
 
-def wrap_axis(axis: int, ndim: int, span: Span, prefix: str = "") -> int:
-    """Count a negative axis from the end as NumPy does.
-
-    Raises:
-        RaisedError: NumPy's AxisError.
-    """
-    if not -ndim <= axis < ndim:
-        words = f"{prefix}axis {axis} is out of bounds for array of dimension {ndim}"
-        raise RaisedError(span, "AxisError", words, axis)
-    return axis % ndim
-
-
 def as_array(item: Item) -> Tensor:
     """Return what NumPy makes of an operand: numbers and lists are arrays as well.
 

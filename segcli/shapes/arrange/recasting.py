@@ -4,7 +4,7 @@ from segcli.shapes.answering import ITEM_BYTES
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.request import Given
 from segcli.shapes.strides import strides_of
 from segcli.shapes.symbols import product, quotient
@@ -21,7 +21,7 @@ def recast(call: Call, item: Item, source: Tensor, given: Given) -> Computed:
     before, after = ITEM_BYTES[source.dtype], ITEM_BYTES[dtype]
     if before == after:
         return recasted(call, item, source, dtype, ())
-    tail = f"to view {SCALAR_NAMES[source.dtype]} as {SCALAR_NAMES[dtype]} (different element sizes)"
+    tail = f"to view {SCALARS[source.dtype]} as {SCALARS[dtype]} (different element sizes)"
     if not source.shape:
         raise RaisedError(given.item.span, "RuntimeError", f"self.dim() cannot be 0 {tail}")
     strides = strides_of(source)

@@ -21,7 +21,7 @@ from segcli.shapes.dims import (
     wrap_all,
 )
 from segcli.shapes.indexing import Indexing, Step
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.request import Given
 from segcli.shapes.signatures import Signatures, bind_call
 from segcli.shapes.symbols import equal, product
@@ -174,7 +174,7 @@ def _by_tensor(source: Tensor, counts: Tensor, given: Given, dim: int | None, sp
 
 def _check_kind(counts: Tensor, given: Given) -> None:
     if counts.dtype not in _COUNTS:
-        words = f"\"repeat_interleave_cpu\" not implemented for '{SCALAR_NAMES[counts.dtype]}'"
+        words = f"\"repeat_interleave_cpu\" not implemented for '{SCALARS[counts.dtype]}'"
         raise RaisedError(given.item.span, "NotImplementedError", words)
     if any(value < 0 for value in counts.values or () if not isinstance(value, complex)):
         raise RaisedError(given.item.span, "RuntimeError", "repeats can not be negative")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from segcli.shapes.calls import Call
 from segcli.shapes.dims import bind, both, check_room, rest_step, sizes_in, tensor_in
 from segcli.shapes.indexing import Access, Along, Fixed, Indexing, Step
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.symbols import equal
 from segcli.shapes.values import COMPLEX, RaisedError, Shape, Size, Span, Tensor, format_sizes
 
@@ -38,7 +38,7 @@ def _expanded(call: Call, source: Tensor, sizes: Sequence[Size], span: Span) -> 
     own = source.shape
     offset = len(sizes) - len(own)
     if offset < 0:
-        name = SCALAR_NAMES[source.dtype]
+        name = SCALARS[source.dtype]
         kind = f"CPU{name}Type" if source.dtype in ("bool", *COMPLEX) else f"torch.{name}Tensor"
         words = (
             f"expand({kind}{{{_listed(own)}}}, size={_listed(sizes)}): the number of sizes provided "

@@ -10,8 +10,8 @@ from segcli.shapes.compute.keeping import same, tensor_of, whole_step
 from segcli.shapes.compute.promotion import is_integral
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Indexing
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.python_call import bind_python
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
 from segcli.shapes.signatures import Signatures, bind_call
 from segcli.shapes.values import DTYPES, DType, Item, RaisedError, Tensor
 
@@ -44,7 +44,7 @@ _DEVICES = (
     "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, "
     "privateuseone"
 )
-_TYPES = {f"torch.{name}Tensor": dtype for dtype, name in SCALAR_NAMES.items()}
+_TYPES = {f"torch.{name}Tensor": dtype for dtype, name in SCALARS.items()}
 
 
 def _named(call: Call) -> Computed | Indexing:
@@ -91,7 +91,7 @@ def _type(call: Call) -> Computed | Indexing:
     source = _source(call)
     match given.value if given else None:
         case None:
-            name = f"torch.{SCALAR_NAMES[source.dtype]}Tensor"
+            name = f"torch.{SCALARS[source.dtype]}Tensor"
             return Computed(name, (call.first,), ())
         case DType(name):
             return _cast(call, name)

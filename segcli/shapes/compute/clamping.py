@@ -21,8 +21,8 @@ from segcli.shapes.compute.promotion import (
 from segcli.shapes.compute.single import NO_LOOP
 from segcli.shapes.compute.torch_arithmetic import check_convertible
 from segcli.shapes.computed import Computed
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import as_array
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
 from segcli.shapes.signatures import Signatures, bind_call
 from segcli.shapes.values import COMPLEX, FLOATING, NUMPY_INTEGER, Item, Listed, RaisedError, Symbol, Tensor, type_name
 
@@ -85,7 +85,7 @@ def _check_kernel(call: Call, bounds: Mapping[str, Item], dtype: str, *, by_tens
         kernel = "clamp_scalar_cpu" if both else f"clamp_{next(iter(bounds))}_scalar_cpu"
         refused = ("bool",)
     if dtype in refused:
-        words = f"\"{kernel}\" not implemented for '{SCALAR_NAMES[dtype]}'"
+        words = f"\"{kernel}\" not implemented for '{SCALARS[dtype]}'"
         raise RaisedError(call.span, "NotImplementedError", words)
     for item in bounds.values():
         if isinstance(item.value, int | float) and not isinstance(item.value, bool):

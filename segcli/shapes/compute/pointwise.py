@@ -15,9 +15,9 @@ from segcli.shapes.compute.promotion import DEFAULT_FLOAT, is_integral, is_numbe
 from segcli.shapes.compute.single import FUNCTIONS, INVERTED, MARKS, MASKS, NARROW, NO_LOOP, UNCOERCED, Single
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Indexing
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import as_array
 from segcli.shapes.python_call import bind_python
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
 from segcli.shapes.signatures import Signatures, bind_call
 from segcli.shapes.values import FLOATING, REAL, Item, Listed, RaisedError, Symbol, Tensor, type_name
 
@@ -40,7 +40,7 @@ def apply_torch(call: Call, name: str) -> Computed | Indexing:
         refused = "TypeError", INVERTED
     if decimals is not None and source.dtype not in FLOATING:
         kernel = "round_cpu" if decimals else "round_vml_cpu"
-        refused = "NotImplementedError", f"\"{kernel}\" not implemented for '{SCALAR_NAMES[source.dtype]}'"
+        refused = "NotImplementedError", f"\"{kernel}\" not implemented for '{SCALARS[source.dtype]}'"
     if refused:
         raise RaisedError(item.span, *refused)
     if name == "positive":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.values import COMPLEX, FLOATING
 
 _NEGATED = (
@@ -23,7 +23,7 @@ _Refusals = dict[str, tuple[str, str]]
 
 
 def _refusals(dtypes: tuple[str, ...], words: str, kind: str = "NotImplementedError") -> _Refusals:
-    return {dtype: (kind, words.replace("{kernel}", SCALAR_NAMES[dtype])) for dtype in dtypes}
+    return {dtype: (kind, words.replace("{kernel}", SCALARS[dtype])) for dtype in dtypes}
 
 
 def _vml(name: str) -> _Refusals:

@@ -20,7 +20,7 @@ from segcli.shapes.compute.promotion import (
 )
 from segcli.shapes.compute.strangers import meet_stranger
 from segcli.shapes.computed import Computed
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.request import Given
 from segcli.shapes.signatures import Signatures, bind_call
 from segcli.shapes.values import COMPLEX, INTEGER, Item, RaisedError, Span, Symbol, Tensor
@@ -145,7 +145,7 @@ def _compute(call: Call, items: Sequence[Item], function: Binary, alpha: Item | 
     if function.ufunc == "power" and is_number(items[1].value):
         _check_power(items[1], common)
     elif common in function.refused:
-        words = f"\"{function.kernel}\" not implemented for '{SCALAR_NAMES[common]}'"
+        words = f"\"{function.kernel}\" not implemented for '{SCALARS[common]}'"
         raise RaisedError(call.span, "NotImplementedError", words)
     if function.kernel.startswith(("div_", "remainder")) and 0 not in together.shape:
         _refuse_zero(items[1], common)

@@ -8,10 +8,10 @@ from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import slice_size
 from segcli.shapes.join.numpy_cutting import array_split_numpy, split_numpy, unstack_numpy
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import read_dim, read_size, wrap_dim
 from segcli.shapes.parts import cut, cut_at, cut_evenly, known_values, pieces_text, runs_of
 from segcli.shapes.python_call import bind_python
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
 from segcli.shapes.request import Given
 from segcli.shapes.signatures import Signatures, bind_call
 from segcli.shapes.symbols import divided, equal, product, quotient, total
@@ -253,7 +253,7 @@ def _cuts(item: Item) -> int | list[int]:
     value = item.value
     if isinstance(value, Tensor):
         if value.dtype != "int64":
-            kind = SCALAR_NAMES[value.dtype]
+            kind = SCALARS[value.dtype]
             words = f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {kind}"
             raise RaisedError(item.span, "RuntimeError", words)
         if len(value.shape) > 1:

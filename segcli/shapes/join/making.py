@@ -9,8 +9,8 @@ from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.join.numpy_making import arange_numpy, filled_numpy, like_numpy
 from segcli.shapes.join.ranges import count_steps, range_formula
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import read_size
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
 from segcli.shapes.request import Given
 from segcli.shapes.signatures import Signatures, bind_call, is_integer
 from segcli.shapes.values import (
@@ -221,7 +221,7 @@ def _arange(call: Call) -> Computed:
     dtype = _dtype(bound, "int64" if integral else "float32")
     end = 0 if end is None else end
     if dtype in ("bool", *COMPLEX):
-        words = f"\"arange_cpu\" not implemented for '{SCALAR_NAMES[dtype]}'"
+        words = f"\"arange_cpu\" not implemented for '{SCALARS[dtype]}'"
         raise RaisedError(call.span, "NotImplementedError", words)
     _check_range(call, bound, (start, end, step))
     _check_int64(call, (start, end, step) if dtype == "int64" else ())

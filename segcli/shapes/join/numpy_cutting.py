@@ -6,7 +6,8 @@ from dataclasses import replace
 from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
-from segcli.shapes.operands import int_words, read_dim, read_size, wrap_axis
+from segcli.shapes.dims import numpy_axis
+from segcli.shapes.operands import int_words, read_dim, read_size
 from segcli.shapes.parts import cut, cut_at, cut_evenly, known_values, runs_of
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
@@ -172,7 +173,7 @@ def unstack_numpy(call: Call) -> Computed:
     if not source.shape:
         raise RaisedError(call.span, "ValueError", "Input array must be at least 1-d.")
     given = bound.get("axis")
-    axis = wrap_axis(
+    axis = numpy_axis(
         _moved(given.item) if given else 0, len(source.shape), given.item.span if given else call.span, "source: "
     )
     size = source.shape[axis]

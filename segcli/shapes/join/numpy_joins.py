@@ -7,8 +7,9 @@ from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.promotion import numpy_dtype
 from segcli.shapes.computed import Computed
+from segcli.shapes.dims import numpy_axis
 from segcli.shapes.join.joining import Member, check_sizes, join, member_of, read_members, stacked, widened
-from segcli.shapes.operands import as_array, int_words, promote_all, read_dim, wrap_axis
+from segcli.shapes.operands import as_array, int_words, promote_all, read_dim
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
 from segcli.shapes.symbols import product
@@ -119,7 +120,7 @@ def _joined(call: Call, bound: dict[str, Given], members: Sequence[Member], axis
     first = members[0]
     if not first.shape:
         raise RaisedError(first.item.span, "ValueError", "zero-dimensional arrays cannot be concatenated")
-    axis = wrap_axis(axis, len(first.shape), at.span)
+    axis = numpy_axis(axis, len(first.shape), at.span)
     needs: list[str] = []
     place = 0
     for member in members:
@@ -164,7 +165,7 @@ def stack_numpy(call: Call) -> Computed:
         if isinstance(given.value, float):
             words = "integer argument expected, got float"
         raise RaisedError(given.item.span, "TypeError", words)
-    axis = wrap_axis(
+    axis = numpy_axis(
         read_dim(given.item if given else None), len(first.shape) + 1, given.item.span if given else call.span
     )
     return stacked(call, members, axis, _dtype(bound, members), needs)

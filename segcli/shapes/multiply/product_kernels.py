@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
+from segcli.shapes.kinds import C_NAMES, SCALARS
 from segcli.shapes.symbols import product
 from segcli.shapes.values import RaisedError, Shape, Size, Span
 
@@ -15,20 +15,6 @@ class Place:
     second: Span
 
 
-_TYPES = {
-    "bool": "bool",
-    "uint8": "unsigned char",
-    "int8": "signed char",
-    "int16": "short int",
-    "int32": "int",
-    "int64": "long int",
-    "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16",
-    "float32": "float",
-    "float64": "double",
-    "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}
 # Larger products of batches are made a matrix at a time (ATen/native/LinearAlgebra.cpp).
 _SMALL_PRODUCT = 400
 
@@ -44,12 +30,12 @@ def fault(place: Place, words: str, axis: int | None = None) -> RaisedError:
 
 def not_implemented(place: Place, kernel: str, dtype: str) -> RaisedError:
     """Return the error of a kernel that a dtype has none of."""
-    words = f"\"{kernel}\" not implemented for '{SCALAR_NAMES[dtype]}'"
+    words = f"\"{kernel}\" not implemented for '{SCALARS[dtype]}'"
     return RaisedError(place.span, "NotImplementedError", words)
 
 
 def _unequal_types(one: str, other: str) -> str:
-    return f"expected m1 and m2 to have the same dtype, but got: {_TYPES[one]} != {_TYPES[other]}"
+    return f"expected m1 and m2 to have the same dtype, but got: {C_NAMES[one]} != {C_NAMES[other]}"
 
 
 def check_mm(place: Place, left: Shape, right: Shape, one: str, other: str) -> str:
@@ -85,7 +71,7 @@ def check_mv(place: Place, left: Shape, right: Shape, one: str, other: str) -> s
         words = f"size mismatch, got input ({left[0]}), mat ({left[0]}x{left[1]}), vec ({right[0]})"
         raise fault(place, words, 0)
     if one != other:
-        names = f"{SCALAR_NAMES[other]}, {SCALAR_NAMES[one]}, and {SCALAR_NAMES[other]}"
+        names = f"{SCALARS[other]}, {SCALARS[one]}, and {SCALARS[other]}"
         raise fault(place, f"addmv input tensors must have the same dtype, but got {names}")
     if one == "bool" and 0 not in left:
         raise not_implemented(place, "addmv_impl_cpu", one)
@@ -99,7 +85,7 @@ def check_dot(place: Place, left: Shape, right: Shape, one: str, other: str) -> 
         RaisedError: As PyTorch would raise.
     """
     if one != other:
-        names = f"{SCALAR_NAMES[one]} and {SCALAR_NAMES[other]}"
+        names = f"{SCALARS[one]} and {SCALARS[other]}"
         raise fault(place, f"dot : expected both vectors to have same dtype, but found {names}")
     if _differ(left[0], right[0]):
         words = (
@@ -133,6 +119,6 @@ def check_bmm(place: Place, left: Shape, right: Shape, one: str, other: str) -> 
     if one == "bool":
         raise not_implemented(place, "bmm" if small else "addmm_impl_cpu_", one)
     if one != other:
-        words = f"expected scalar type {SCALAR_NAMES[one]} but found {SCALAR_NAMES[other]}"
+        words = f"expected scalar type {SCALARS[one]} but found {SCALARS[other]}"
         raise fault(place, words if small else _unequal_types(one, other))
     return one

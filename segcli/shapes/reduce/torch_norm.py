@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segcli.errors import SegcliError
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_shape, reduction_step
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES, wrap_dims
+from segcli.shapes.reduce.torch_reduce import wrap_dims
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
 from segcli.shapes.signatures import choose, flag, is_integer, read_dims
@@ -108,7 +109,7 @@ def _check_matrix(source: Tensor, request: Request) -> None:
 
 def _check_floating(source: Tensor, request: Request, name: str) -> None:
     if source.dtype not in (*FLOATING, *COMPLEX):
-        got = SCALAR_NAMES[source.dtype]
+        got = SCALARS[source.dtype]
         words = f"linalg.{name}: Expected a floating point or complex tensor as input. Got {got}"
         raise RaisedError(request.span, "RuntimeError", words)
 

@@ -2,26 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_shape, reduction_step, spread_words
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
 from segcli.shapes.signatures import cast_first, choose, flag, read_dims
 from segcli.shapes.values import COMPLEX, FLOATING, REAL, RaisedError, Shape, Tensor
 
-SCALAR_NAMES = {
-    "bool": "Bool",
-    "uint8": "Byte",
-    "int8": "Char",
-    "int16": "Short",
-    "int32": "Int",
-    "int64": "Long",
-    "float16": "Half",
-    "bfloat16": "BFloat16",
-    "float32": "Float",
-    "float64": "Double",
-    "complex64": "ComplexFloat",
-    "complex128": "ComplexDouble",
-}
 _COMPLEX_KERNELS = {"max": "max_all", "min": "min_all", "amax": "max_values_cpu", "amin": "min_values_cpu"}
 # Dimensions to reduce are a bit set (ATen/WrapDimUtilsMulti.h).
 _MAX_DIMENSIONS = 64
@@ -105,7 +92,7 @@ def _check_dtype_first(source: Tensor, request: Request) -> None:
     elif request.name == "mean" and source.dtype not in (*FLOATING, *COMPLEX):
         words = (
             f"mean(): could not infer output dtype. {'Optional' if request.has_dtype else 'Input'} dtype must be "
-            f"either a floating point or complex dtype. Got: {SCALAR_NAMES[source.dtype]}"
+            f"either a floating point or complex dtype. Got: {SCALARS[source.dtype]}"
         )
     elif request.name in ("std", "var") and source.dtype not in (*FLOATING, *COMPLEX):
         words = "std and var only support floating point and complex dtypes"
@@ -165,7 +152,7 @@ def _check_kernel(source: Tensor, request: Request, *, whole: bool) -> None:
 
 def not_implemented(source: Tensor, request: Request, kernel: str) -> RaisedError:
     """Return the error of a kernel that a dtype has none of."""
-    words = f"\"{kernel}\" not implemented for '{SCALAR_NAMES[source.dtype]}'"
+    words = f"\"{kernel}\" not implemented for '{SCALARS[source.dtype]}'"
     return RaisedError(request.span, "NotImplementedError", words)
 
 

@@ -10,8 +10,8 @@ from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.dims import bind, bind_numpy, both, numpy_axis, numpy_int, tensor_in, wrap
 from segcli.shapes.indexing import Step, broadcast_sizes
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import read_dim
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
 from segcli.shapes.select.gathering import swapped
 from segcli.shapes.select.looking import (
     POSITIONS,
@@ -69,7 +69,7 @@ def along_torch(call: Call) -> Computed:
         )
         raise RaisedError(index.span, "RuntimeError", words)
     if positions.dtype != "int64":
-        words = f"torch.take_along_dim(): dtype of indices should be Long but got {SCALAR_NAMES[positions.dtype]}"
+        words = f"torch.take_along_dim(): dtype of indices should be Long but got {SCALARS[positions.dtype]}"
         raise RaisedError(index.span, "RuntimeError", words)
     dim = wrap(read_dim(given), len(source.shape), given.span)
     if not source.shape:

@@ -11,7 +11,7 @@ from segcli.shapes.computed import Computed
 from segcli.shapes.index.torch_index import index_torch
 from segcli.shapes.index.torch_sequence import is_legacy_tuple
 from segcli.shapes.index.torch_walk import MASKS
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.select.looking import brackets
 from segcli.shapes.select.numpy_assigning import assign_numpy
 from segcli.shapes.select.placing import (
@@ -69,7 +69,7 @@ def _check_value(value: Item, target: Tensor) -> Shape:
     if isinstance(value.value, Tensor):
         return value.value.shape
     if not is_number(value.value):
-        words = f"can't assign a {type_name(value.value)} to a torch.{SCALAR_NAMES[target.dtype]}Tensor"
+        words = f"can't assign a {type_name(value.value)} to a torch.{SCALARS[target.dtype]}Tensor"
         raise RaisedError(value.span, "TypeError", words)
     check_number(value, target.dtype, lenient=True)
     return ()
@@ -89,7 +89,7 @@ def _check_copied(assignment: Assignment, shape: Shape) -> list[str]:
 def _check_expanded(assignment: Assignment, shape: Shape) -> list[str]:
     value, region = assignment.value, assignment.region.shape
     if len(shape) > len(region) and not any(isinstance(size, str) for size in shape[: len(shape) - len(region)]):
-        kind = SCALAR_NAMES[value.value.dtype] if isinstance(value.value, Tensor) else ""
+        kind = SCALARS[value.value.dtype] if isinstance(value.value, Tensor) else ""
         words = (
             f"expand(torch.{kind}Tensor{{{brackets(shape)}}}, size={brackets(region)}): the number of sizes provided "
             f"({len(region)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
@@ -139,7 +139,7 @@ def _check_put(assignment: Assignment, shape: Shape) -> list[str]:
     if own != dtype:
         words = (
             "Index put requires the source and destination dtypes match, got "
-            f"{SCALAR_NAMES[dtype]} for the destination and {SCALAR_NAMES[own]} for the source."
+            f"{SCALARS[dtype]} for the destination and {SCALARS[own]} for the source."
         )
         raise RaisedError(value.span, "RuntimeError", words)
     return fitting_needs(shape, region)

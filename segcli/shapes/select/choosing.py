@@ -9,8 +9,8 @@ from segcli.shapes.compute.elementwise import computed
 from segcli.shapes.compute.promotion import explain_dtype, is_number, mixes, numpy_dtype, torch_dtype
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import owner, tensor_in
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import as_array, promote
-from segcli.shapes.reduce.torch_reduce import SCALAR_NAMES
 from segcli.shapes.select.looking import known_array
 from segcli.shapes.select.masking import nonzero_parts
 from segcli.shapes.select.storing import check_number
@@ -55,9 +55,7 @@ def where_torch(call: Call) -> Computed:
             check_number(item, dtype, lenient=True)
     mask = tensor_in(condition)
     if mask.dtype not in ("bool", "uint8"):
-        words = (
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {SCALAR_NAMES[mask.dtype]}"
-        )
+        words = f"where expected condition to be a boolean tensor, but got a tensor with dtype {SCALARS[mask.dtype]}"
         raise RaisedError(condition.span, "RuntimeError", words)
     done = _chosen(call, [condition, chosen, other], dtype, "torch")
     return replace(done, notes=(_UINT8,)) if mask.dtype == "uint8" else done

@@ -11,6 +11,7 @@ from segcli.shapes.compute.broadcasting import Together, broadcast_operands
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.dims import bind, both, tensor_in
 from segcli.shapes.indexing import Step
+from segcli.shapes.kinds import C_NAMES
 from segcli.shapes.select.looking import name_of
 from segcli.shapes.select.storing import check_number, explain_stored
 from segcli.shapes.signatures import flag
@@ -20,20 +21,6 @@ from segcli.shapes.values import Item, Parts, RaisedError, Run, Shape, Size, Ten
 _MASK = both("Tensor mask")
 _FILL = both("Tensor mask, Tensor value", "Tensor mask, number value")
 _NONZERO = both("*, bool as_tuple=")
-# What C++ calls dtypes in some of PyTorch's messages (c10::ScalarType's own names are others).
-_CPP_NAMES = {
-    "uint8": "unsigned char",
-    "int8": "signed char",
-    "int16": "short int",
-    "int32": "int",
-    "int64": "long int",
-    "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16",
-    "float32": "float",
-    "float64": "double",
-    "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>",
-}
 _NUMPY_0D = "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead."
 
 
@@ -110,7 +97,7 @@ def masked_fill_torch(call: Call) -> Computed:
         raise RaisedError(value.span, "RuntimeError", words)
     dtype = tensor_in(mask).dtype
     if dtype != "bool":
-        words = f"masked_fill_ only supports boolean masks, but got mask with dtype {_CPP_NAMES[dtype]}"
+        words = f"masked_fill_ only supports boolean masks, but got mask with dtype {C_NAMES[dtype]}"
         raise RaisedError(mask.span, "RuntimeError", words)
     check_number(value, source.dtype)
     together = broadcast_operands(call, [mask, item, value])
