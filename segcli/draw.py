@@ -82,9 +82,9 @@ def _render(console: Console, tables: Sequence["Table"], *, ascii_only: bool) ->
 def _print_whole(console: Console, table: RichTable) -> None:
     """Print a table that the terminal is too narrow for as wide as it must be: Rich would cut numbers short."""
     width = console.width
-    console.width = max(
-        width, Measurement.get(console, console.options.update(max_width=_UNBOUNDED_WIDTH), table).minimum
-    )
+    measured = Measurement.get(console, console.options.update(max_width=_UNBOUNDED_WIDTH), table)
+    # One more: at its minimum Rich breaks the last column's lines one character wider than it prints them.
+    console.width = max(width, measured.minimum + 1)
     console.print(table)
     console.width = width
 

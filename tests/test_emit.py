@@ -298,3 +298,13 @@ def test_a_progress_bar_of_bytes_has_units_and_speed() -> None:
     shown = on_a_terminal(_PROGRESS_IN_BYTES, COLUMNS="100")
     assert "2.0/3.0 MB" in shown
     assert "B/s" in shown
+
+
+def test_a_narrow_table_loses_no_character() -> None:
+    words = "a channel's statistics are of N * H * W values: (1 - 1) the shape stays"
+    columns = [Column(name) for name in ("token", "kind", "takes", "gives", "what it does")]
+    row = ("x" * 28, "axis 1: 64 and more", "axis 1: 64 and more", "axis 1: 64 and more", words)
+    for width in range(60, 130):
+        lines = to_text([Table("t", columns, [row])], width).splitlines()[3:]
+        shown = "".join(line[line.rfind("   ") :] for line in lines if line.strip())
+        assert shown.replace(" ", "").endswith(words.replace(" ", "")) or words in lines[0], width
