@@ -111,13 +111,15 @@ def _with_numbers(
 ) -> tuple[dict[str, Value], dict[str, int], Told]:
     """Put numbers in the place of sizes that have none; different ones, or else equal ones."""
     symbols = dict.fromkeys(size for tensor in _tensors(bindings) for size in tensor.shape if isinstance(size, str))
-    choices = _choices(list(symbols), expr, tell(expr, node, bindings, LIBRARIES["torch"]).state.needs)
+    named = tell(expr, node, bindings, LIBRARIES["torch"])
     tried = []
-    for sizes in choices:
+    for sizes in _choices(list(symbols), expr, named.state.needs):
         numbered = {name: _numbered(value, sizes) for name, value in bindings.items()}
         tried.append((numbered, sizes, tell(expr, node, numbered, LIBRARIES["torch"])))
-    numbered, sizes, told = next((found for found in tried if found[2].answer.error is None), tried[0])
-    return numbered, {**sizes, **_counts(numbered, tell(expr, node, bindings, LIBRARIES["torch"]))}, told
+        if tried[-1][2].answer.error is None:
+            break
+    numbered, sizes, told = tried[-1] if tried[-1][2].answer.error is None else tried[0]
+    return numbered, {**sizes, **_counts(numbered, named)}, told
 
 
 def _choices(symbols: Sequence[str], expr: str, needs: Sequence[str]) -> list[dict[str, int]]:

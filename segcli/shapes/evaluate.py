@@ -178,15 +178,12 @@ def _index_item(state: Evaluation, node: Node) -> Item:
         items = tuple(_index_item(state, item) for item in node.items)
         return Item(Listed(items, node.is_tuple), text, node.span)
     value = _plain_value(state, node)
-    if isinstance(value, Pair):
-        members = enumerate((value.values, value.indices))
-        value = Listed(tuple(Item(tensor, f"{text}[{place}]", node.span) for place, tensor in members), is_tuple=True)
-    elif isinstance(value, Parts):
-        tensors = value.tensors()
+    if isinstance(value, Pair | Parts):
+        tensors = [value.values, value.indices] if isinstance(value, Pair) else value.tensors()
         if tensors is None:
             raise refusal(state.expr, node.span, f"how many tensors {value.function}() returns is not known")
-        members = enumerate(tensors)
-        value = Listed(tuple(Item(tensor, f"{text}[{place}]", node.span) for place, tensor in members), value.is_tuple)
+        items = tuple(Item(tensor, f"{text}[{place}]", node.span) for place, tensor in enumerate(tensors))
+        value = Listed(items, isinstance(value, Pair) or value.is_tuple)
     elif isinstance(value, Symbol):
         value = Tensor((), "int64", text)
     elif isinstance(value, str | DType):

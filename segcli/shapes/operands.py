@@ -13,7 +13,6 @@ from segcli.shapes.values import (
     RaisedError,
     Shape,
     Size,
-    Span,
     Symbol,
     Tensor,
     Value,
@@ -113,19 +112,6 @@ def read_dim(item: Item | None, default: int = 0) -> int:
         return dim
     message = f"which axis {item.text} is, is not known"
     raise SegcliError(message, hint="write its number")
-
-
-def wrap_dim(dim: int, ndim: int, span: Span) -> int:
-    """Count a negative axis from the end as PyTorch does.
-
-    Raises:
-        RaisedError: PyTorch's IndexError; a 0-d tensor is taken for one of one axis.
-    """
-    most = max(ndim, 1)
-    if not -most <= dim < most:
-        words = f"Dimension out of range (expected to be in range of [{-most}, {most - 1}], but got {dim})"
-        raise RaisedError(span, "IndexError", words, dim)
-    return dim % most
 
 
 def as_array(item: Item) -> Tensor:

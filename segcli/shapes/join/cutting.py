@@ -6,10 +6,11 @@ from dataclasses import replace
 from segcli.errors import SegcliError
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
+from segcli.shapes.dims import wrap
 from segcli.shapes.indexing import slice_size
 from segcli.shapes.join.numpy_cutting import array_split_numpy, split_numpy, unstack_numpy
 from segcli.shapes.kinds import SCALARS
-from segcli.shapes.operands import read_dim, read_size, wrap_dim
+from segcli.shapes.operands import read_dim, read_size
 from segcli.shapes.parts import cut, cut_at, cut_evenly, known_values, pieces_text, runs_of
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
@@ -50,7 +51,7 @@ def _dim(bound: dict[str, Given]) -> tuple[int, Given | None]:
 
 def _axis(call: Call, bound: dict[str, Given], source: Tensor) -> int:
     dim, given = _dim(bound)
-    return wrap_dim(dim, len(source.shape), given.item.span if given else call.span)
+    return wrap(dim, len(source.shape), given.item.span if given else call.span)
 
 
 def _check_axes(call: Call, source: Tensor, words: str) -> None:
@@ -77,7 +78,7 @@ def _unbind(call: Call) -> Computed:
     bound = bind_call(call, _UNBIND)
     item, source = _source(call, bound)
     if not source.shape:
-        wrap_dim(_dim(bound)[0], 0, call.span)
+        wrap(_dim(bound)[0], 0, call.span)
         raise RaisedError(call.span, "IndexError", "Dimension specified as 0 but tensor has no dimensions")
     axis = _axis(call, bound, source)
     size = source.shape[axis]

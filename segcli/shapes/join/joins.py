@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from segcli.errors import SegcliError
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
+from segcli.shapes.dims import wrap
 from segcli.shapes.join.joining import Member, check_sizes, join, read_members, stacked, widened
 from segcli.shapes.join.numpy_joins import concatenate_numpy, stack_numpy, stack_up_numpy
-from segcli.shapes.operands import promote_all, read_dim, wrap_dim
+from segcli.shapes.operands import promote_all, read_dim
 from segcli.shapes.request import Given
 from segcli.shapes.signatures import Signatures, bind_call
 from segcli.shapes.values import RaisedError, format_sizes
@@ -49,7 +50,7 @@ def _joined(call: Call, members: Sequence[Member], dim: int, given: Given | None
     dtype = promote_all([member.tensor for member in members], "torch")
     if not joined:
         return join(call, members, 0, dtype)
-    axis = wrap_dim(dim, len(joined[0].shape), given.item.span if given else call.span)
+    axis = wrap(dim, len(joined[0].shape), given.item.span if given else call.span)
     needs = _check_shapes(members, joined, axis)
     notes = _skip_notes(joined[0], skipped)
     rules = frozenset({"skips-empty"} if notes else ())
@@ -89,9 +90,7 @@ def _stack(call: Call) -> Computed:
         raise RaisedError(bound["tensors"].item.span, "RuntimeError", words)
     given = bound.get("dim")
     first = members[0]
-    axis = wrap_dim(
-        read_dim(given.item if given else None), len(first.shape) + 1, given.item.span if given else call.span
-    )
+    axis = wrap(read_dim(given.item if given else None), len(first.shape) + 1, given.item.span if given else call.span)
     needs: list[str] = []
     place = 0
     for member in members:
