@@ -15,6 +15,7 @@ from segcli.ckpt.command import app as ckpt
 from segcli.errors import ExitCode, SegcliError
 from segcli.loss.command import loss
 from segcli.params.command import app as params
+from segcli.shapes.arguments import ExpressionCommand
 from segcli.shapes.command import shapes
 
 _MIN_WIDTH, _MAX_WIDTH = 20, 9_999
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("shapes")(shapes)
+app.command("shapes", cls=ExpressionCommand)(shapes)
 app.add_typer(params, name="params")
 app.command("loss")(loss)
 app.add_typer(bench, name="bench")

@@ -114,6 +114,8 @@ def _rich_table(table: "Table", *, ascii_only: bool) -> RichTable:
         box=_ASCII_HEAD if ascii_only else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold"
     )
     shown = [[_shown(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    # Beside colours that mean something there is none that means nothing.
+    plain = any(isinstance(cell, Styled) for cells in shown for cell in cells)
     for index, column in enumerate(table.columns):
         text = column.kind in ("text", "bar")
         longest = max((len(str(cells[index])) for cells in shown), default=0)
@@ -121,7 +123,7 @@ def _rich_table(table: "Table", *, ascii_only: bool) -> RichTable:
             Text(column.name),
             justify="left" if text else "right",
             no_wrap=index == 0 or column.kind != "text",
-            style="cyan" if index == 0 else None,
+            style="cyan" if index == 0 and not plain else None,
             overflow="fold",
             # What is one word or short stays on one line; longer text may be broken, though not into single letters.
             min_width=min(longest, _LEAST_TEXT_WIDTH) if column.kind == "text" and index else longest,

@@ -1,6 +1,5 @@
 """Results to JSON, CSV or tables, and what is said beside them."""
 
-import csv
 import io
 import json
 import math
@@ -91,6 +90,9 @@ def to_json(command: str, result: "DataclassInstance | Mapping[str, Any]") -> st
 
 def to_csv(table: "Table") -> str:
     """Return a table as CSV with raw cells; headings are snake case, with the base unit where there is one."""
+    # Most results are shown as tables.
+    import csv
+
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([_csv_heading(column) for column in table.columns])

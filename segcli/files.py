@@ -3,7 +3,6 @@
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -89,6 +88,9 @@ def replacing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     target = path.resolve()
     temporary: Path | None = None
     try:
+        # Most commands write to standard output.
+        import tempfile
+
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", suffix=".part", dir=target.parent)
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:

@@ -1,11 +1,11 @@
 """Runs tensor operations, by name and one at a time, with the installed torch: small tensors, a fixed list of names."""
 
-import operator
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from segcli.errors import ExitCode, SegcliError
+from segcli.marks import BINARY, IN_PLACE, SINGLE
 
 if TYPE_CHECKING:
     import torch
@@ -19,28 +19,9 @@ _DTYPES = frozenset(
     for name in line.split()
 )
 _OPERATORS: dict[str, Callable[..., Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
-    "@": operator.matmul,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
-    "<<": operator.lshift,
-    ">>": operator.rshift,
-    "unary_-": operator.neg,
-    "unary_+": operator.pos,
-    "unary_~": operator.invert,
+    **BINARY,
+    **{f"unary_{mark}": function for mark, function in SINGLE.items()},
+    **{f"{mark}=": function for mark, function in IN_PLACE.items()},
 }
 
 
@@ -138,8 +119,8 @@ class TensorRunner:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             match space:
-                case "operator" if name == "[]=":
-                    return self._assign(*arguments)
+                case "operator" if name.startswith("[]"):
+                    return self._assign(_OPERATORS.get(name.removeprefix("[]")), *arguments)
                 case "operator":
                     return _OPERATORS[name](*arguments)
                 case "attribute":
@@ -160,8 +141,8 @@ class TensorRunner:
         return found
 
     @staticmethod
-    def _assign(tensor: Any, index: Any, value: Any) -> Any:  # noqa: ANN401 - what a subscript takes
-        tensor[index] = value
+    def _assign(change: Callable[..., Any] | None, tensor: Any, index: Any, value: Any) -> Any:  # noqa: ANN401 - what a subscript takes
+        tensor[index] = change(tensor[index], value) if change else value
         # Of what was written: its shape, and the storage that holds it, as no copy does.
         place = tensor[index]
         return tensor.as_strided(place.shape, [0] * place.dim())

@@ -270,6 +270,9 @@ def test_styles_are_colours_on_a_terminal() -> None:
     assert shown.count(f"x[{red}{grey}") == 2
     assert "\x1b[1;38;2;215;0;95mi" in shown
     assert "\x1b[" not in on_a_terminal(_STYLES, TERM="dumb")
+    # Beside colours that mean something there is none that means nothing.
+    assert "\x1b[36mv" in on_a_terminal(_COLOUR)
+    assert "\x1b[36mv" not in shown
 
 
 def test_no_bar_runs_through_results() -> None:

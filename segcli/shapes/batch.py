@@ -1,7 +1,8 @@
 """Answers questions that come as JSON lines, one result each, in order, and never stops for a bad one."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ _HINT = 'write {"expr": "x[0]", "bind": {"x": "8,16,3"}}'
 # A bar that moves at every line would cost more than the answers.
 _ADVANCE_BYTES = 2**16
 
-Answerer = Callable[[str, dict[str, str]], Explanation | Mapping[str, Any]]
+Answerer = Callable[[str, dict[str, str]], Explanation | dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def answer_lines(
     answer: Answerer,
     tally: Tally,
     advance: Callable[[int], None] = lambda _: None,
-) -> Iterator[Explanation | Mapping[str, Any] | Refusal]:
+) -> Iterator[Explanation | dict[str, Any] | Refusal]:
     r"""Answer every line; blank ones are passed over.
 
     Args:
@@ -100,7 +101,7 @@ def answer_lines(
 
 def _answered(
     number: int, line: bytes | None, answer: Answerer, tally: Tally
-) -> Explanation | Mapping[str, Any] | Refusal:
+) -> Explanation | dict[str, Any] | Refusal:
     expr: str | None = None
     try:
         document = _read(line)
@@ -126,7 +127,7 @@ def _read(line: bytes | None) -> dict[str, Any]:
         raise _BadLineError(message)
     try:
         # Some editors begin a file with a mark of its encoding.
-        document = json.loads(line.decode("utf-8-sig"))
+        document = json.loads(line.removeprefix(BOM_UTF8).decode())
     except UnicodeDecodeError as error:
         message = f"the line is not UTF-8: byte {line[error.start]:#04x} at {error.start}"
         raise _BadLineError(message) from error

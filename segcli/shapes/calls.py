@@ -1,12 +1,13 @@
 """A call of an operation, and what an operation is."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from segcli.shapes.records import record
 from segcli.shapes.values import Item, RaisedError, Span, Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """An operation with its arguments, evaluated.
 
@@ -52,7 +53,7 @@ class Call:
 Rule = Callable[[Call], object]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Operation:
     """What an operation does in both libraries.
 
@@ -69,9 +70,10 @@ class Operation:
     read_as: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Layer:
-    """A layer that was made and not applied yet, such as ``nn.Conv2d(3, 64, 3)``."""
+    """A layer that was made and not applied yet, such as ``nn.Conv2d(3, 64, 3)``; of ``nn.Sequential``, its layers."""
 
     call: Call
     operation: Operation = field(compare=False)
+    layers: "tuple[Layer, ...] | None" = None

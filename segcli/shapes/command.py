@@ -8,7 +8,6 @@ import typer
 from segcli.options import with_output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from segcli.emit import Output
@@ -28,7 +27,7 @@ def shapes(
     ] = None,
     specs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME=SPEC", show_default=False, help="What each name of EXPR stands for."),
+        typer.Argument(metavar="NAME=SPEC...", show_default=False, help="What each name of EXPR stands for."),
     ] = None,
     *,
     numpy: Annotated[bool, typer.Option("--numpy", help="Lead with NumPy: its trace, formula and exit code.")] = False,
@@ -42,25 +41,25 @@ def shapes(
         ),
     ] = None,
     run: Annotated[
-        bool, typer.Option("--run", help="Confirm PyTorch's answer with the installed torch, which takes its start-up.")
+        bool, typer.Option("--run", help="Confirm PyTorch's answer with the installed torch: its import takes a while.")
     ] = False,
     output: "Output",
 ) -> None:
     r"""Say what shape a tensor expression has in PyTorch and in NumPy, and why.
 
-    Neither library is imported, but by --run.
+    Neither library is imported, unless --run asks for it.
 
-    EXPR is written as in Python, parsed and never run; where it begins with -, write -- before it.
+    EXPR is written as in Python; it is parsed, and never run.
     It knows, as x.f(), torch.f(x) or both:
 
-    [bold]indexing[/]   integers, slices, None, ..., bools, tensors, masks, lists; x\[i, m] = v
+    [bold]indexing[/]   integers, slices, None, ..., bools, tensors, masks, lists; x\[i, m] = v; x += v
     [bold]reduce[/]     argmax argmin max min sum mean amax amin any all std var prod median norm
                logsumexp topk kthvalue sort argsort cumsum softmax log_softmax
     [bold]join, cut[/]  cat stack hstack vstack dstack chunk split tensor_split unbind
     [bold]reshape[/]    reshape view flatten ravel unflatten permute transpose T mT t movedim squeeze
                unsqueeze expand expand_as broadcast_to repeat tile roll flip contiguous ...
     [bold]select[/]     gather scatter scatter_add take_along_dim index_select masked_select
-               masked_fill where nonzero
+               masked_fill where nonzero bincount
     [bold]compute[/]    + - * / // % ** == != < <= > >= & | ^ ~ << >>, add eq ne lt maximum exp clamp
                float long to ..., @ matmul mm bmm mv dot einsum
     [bold]make, ask[/]  arange zeros ones full zeros_like ...; shape size() numel() ndim item()
@@ -68,15 +67,16 @@ def shapes(
                interpolate grid_sample pad unfold one_hot linear cross_entropy
                binary_cross_entropy_with_logits ...
     [bold]nn.[/]        Conv1d-3d ConvTranspose1d-3d BatchNorm1d-3d InstanceNorm1d-3d LayerNorm GroupNorm
-               Linear Upsample MaxPool2d ..., as nn.Conv2d(3, 64, 7)(x)
+               Linear Upsample MaxPool2d ReLU Flatten ..., as nn.Conv2d(3, 64, 7)(x);
+               nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())(x)
 
     SPEC is one of:
 
     [bold]8,16,3[/] or [bold]8x16x3[/]   a shape; so are [bold]3,[/] and [bold]()[/] but a plain 3 is a number
     [bold]N,19,H,W[/]           named sizes: equal names are equal sizes
     [bold]h:8,w:16,c:3[/]       labels on sizes, which go where their axes go
-    [bold]int64:4,5[/]          a dtype and a shape; else int64 for an index, or float32
-    [bold]bool:8,16#37[/]       a mask with 37 True; without [bold]#[/] their number stays a symbol
+    [bold]int64:4,5[/]          a dtype and a shape; without one, int64 where it indexes, else float32
+    [bold]bool:8,16#37[/]       a mask with 37 True elements; without [bold]#[/] their number is a symbol
     [bold]\[0,2,5][/] [bold]3[/] [bold]True[/]     a Python list, number or bool, as if it stood in EXPR
     [bold]tensor(\[0,2,5])[/]    a tensor whose values are known; or [bold]uint8:tensor(3)[/]
     [bold]@model.pth:KEY[/]     a tensor in a .pt, .pth, .npy, .npz or .safetensors file,
@@ -98,9 +98,8 @@ def shapes(
     """
     from segcli.emit import emit
     from segcli.errors import ExitCode
-    from segcli.shapes.examples import explain_examples
     from segcli.shapes.explanation import explain
-    from segcli.shapes.report import example_tables, tables
+    from segcli.shapes.report import tables, trace_table
     from segcli.shapes.text.spec import split_specs
 
     lead = "numpy" if numpy else "torch"
@@ -109,15 +108,18 @@ def shapes(
         _answer_batch(batch, lead, output, run=run)
         return
     if expr is None:
+        from segcli.shapes.examples import explain_examples
+        from segcli.shapes.report import example_tables
+
         _refuse_run_alone(run=run)
         examples = explain_examples(lead)
         emit("shapes", examples, lambda: example_tables(examples), output)
         return
-    result = explain(expr, split_specs(specs or []), lead=lead)
+    result = explain(expr.strip(), split_specs(specs or []), lead=lead)
     if run:
         _confirm(result, output)
     else:
-        emit("shapes", result, lambda: tables(result), output)
+        emit("shapes", result, lambda: tables(result), output, records=lambda: [trace_table(result)])
     if result.answer.error is not None:
         raise typer.Exit(ExitCode.NO)
 
@@ -127,12 +129,18 @@ def _confirm(result: "Explanation", output: "Output") -> None:
     from segcli.errors import ExitCode
     from segcli.shapes.confirm import confirm, document
     from segcli.shapes.operations import is_known
-    from segcli.shapes.report import confirmation_table, tables
+    from segcli.shapes.report import confirmation_table, tables, trace_table
     from segcli.tensorrun import TensorRunner
 
     confirmation = confirm(result, TensorRunner(is_known))
     shown = document(result, confirmation)
-    emit("shapes", shown, lambda: [*tables(result), confirmation_table(result, confirmation)], output)
+    emit(
+        "shapes",
+        shown,
+        lambda: [*tables(result), confirmation_table(result, confirmation)],
+        output,
+        records=lambda: [trace_table(result)],
+    )
     _complain_of(result.expr, confirmation)
     if confirmation.agrees is None:
         raise typer.Exit(ExitCode.UNAVAILABLE)
@@ -168,7 +176,7 @@ def _answer_batch(file: Path, lead: str, output: "Output", *, run: bool) -> None
         runner = TensorRunner(is_known)
     tally = Tally()
 
-    def answer(expr: str, bind: dict[str, str]) -> "Explanation | Mapping[str, Any]":
+    def answer(expr: str, bind: dict[str, str]) -> "Explanation | dict[str, Any]":
         result = explain(expr, bind, lead=lead)
         if runner is None:
             return result

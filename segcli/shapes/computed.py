@@ -1,15 +1,15 @@
 """What an operation of one or several tensors gives: the sibling of ``Indexing`` and ``Reduced`` for all others."""
 
-from dataclasses import dataclass
 from itertools import accumulate
 
 from segcli.shapes.indexing import Indexing, Step
+from segcli.shapes.records import record
 from segcli.shapes.values import Item, Shape, Value
 
 _MARKS = frozenset("+-*/%@<>=!&|^~")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Read:
     """An element of an input that a formula reads.
 
@@ -26,13 +26,13 @@ class Read:
     counts_back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Formula:
     """How the formula of an element is written.
 
     Attributes:
-        body: What it is: ``{0}``, ``{1}`` ... stand for the reads, ``{i0}`` and ``{k0}`` for letters, as in
-            ``{0} + {1}`` or ``sum over {k0} of {0} * {1}``.
+        body: What it is: ``{0}``, ``{1}`` ... stand for the reads, ``{i0}`` and ``{k0}`` for letters, ``{left}`` for
+            what stands left of the sign, as in ``{0} + {1}`` or ``sum over {k0} of {0} * {1}``.
         reads: The elements that it reads.
         bound: The sizes that the letters bound by the formula itself walk.
         fixed: Axes of the result whose coordinate is always 0, written as ``0``.
@@ -40,7 +40,7 @@ class Formula:
             equation of ``einsum``: each is used that is single and no bound name.
         left: What stands left of the sign, where that is not an element of the result: a template as the body is,
             over the letters that the formula binds itself; or how the first input is indexed, of what is written to it.
-        sign: ``=``, or ``+=`` of what is added up.
+        sign: ``=``, or ``+=`` and the like of what is changed where it is.
     """
 
     body: str
@@ -52,7 +52,7 @@ class Formula:
     sign: str = "="
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Computed:
     """What an operation gives.
 
@@ -90,6 +90,8 @@ def grouped(text: str) -> str:
         >>> grouped("y == 255"), grouped("y[a + b]"), grouped("~m")
         ('(y == 255)', 'y[a + b]', '(~m)')
     """
+    if _MARKS.isdisjoint(text):
+        return text
     depth = 0
     for char in text:
         depth += (char in "([") - (char in ")]")

@@ -1,16 +1,17 @@
 """Names the rule by which PyTorch and NumPy differ, where they do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
+from segcli.shapes.records import record
 from segcli.shapes.result import UNKNOWN, Answer
+from segcli.shapes.stages import Evaluation
 
 NEGATIVE_STEP = "step must be greater than zero"
 INDEX_DTYPES = "tensors used as indices must be"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Case:
     """Both answers, the rules that were at work, and what NumPy lacks, if anything."""
 
@@ -52,6 +53,10 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
         lambda case: "dropped-index" in case.torch_rules,
         "PyTorch counts a mask that is written as a list for one axis, whatever it takes; NumPy for all it takes",
+    ),
+    (
+        lambda case: case.numpy_says("mismatch") and case.torch.shape is not None and 0 in case.torch.shape,
+        "with nothing to write to, PyTorch does not look at the value; NumPy wants a shape that fits",
     ),
     (lambda case: case.torch_says(NEGATIVE_STEP), "PyTorch has no negative steps, NumPy walks backwards"),
     (
@@ -97,6 +102,14 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
         lambda case: case.torch_says("std and var only support"),
         "PyTorch takes no std and var of integers, NumPy gives float64",
+    ),
+    (
+        lambda case: "divides-by-less" in case.torch_rules,
+        "std and var divide by n - 1 in PyTorch, by n in NumPy",
+    ),
+    (
+        lambda case: "lower-median" in case.torch_rules,
+        "the median of an even number is the lower of the two in the middle in PyTorch, their mean in NumPy",
     ),
     (
         lambda case: "transpose-swaps" in case.torch_rules,
@@ -167,6 +180,10 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         "PyTorch assigns tensors and numbers only; NumPy makes an array of a list",
     ),
     (
+        lambda case: case.torch_says("unsupported operation: some elements of the input"),
+        "PyTorch refuses a value that shares memory with the place that it is written to; NumPy copies it first",
+    ),
+    (
         lambda case: case.numpy_says("boolean array indexing assignment"),
         "for a mask of the whole array NumPy wants one value an element, or one",
     ),
@@ -211,6 +228,10 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         "PyTorch refuses integers divided by zero, NumPy gives 0 and warns",
     ),
     (
+        lambda case: "grid-order" in case.torch_rules | case.numpy_rules,
+        "torch.meshgrid walks its first tensor along axis 0 (indexing='ij'), np.meshgrid along axis 1 (indexing='xy')",
+    ),
+    (
         lambda case: "gather-crops" in case.torch_rules,
         "gather takes the first positions where the index is smaller; np.take_along_axis broadcasts the index",
     ),
@@ -221,10 +242,58 @@ _RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
 )
 
 
+# Rules and notes under which both may give the same shape, and other numbers.
+_SUSPICIOUS = frozenset(
+    [
+        "transpose-swaps",
+        "repeat-tiles",
+        "legacy-tuple",
+        "uint8-mask",
+        "second-ellipsis",
+        "dropped-index",
+        "split-size",
+        "gather-crops",
+        "grid-order",
+        "positions-wrap",
+        "truncated-floats",
+        "pair",
+        "ordered-pair",
+    ]
+)
+_TELLING = ("std()", "var()", "the median")
+
+
+def must_differ(case: Case) -> bool:
+    """Tell whether two answers differ in what can be seen of them: shape, dtype, or exception."""
+    return _differ(case.torch, case.numpy) and not (_is_unknown(case.torch) or _is_unknown(case.numpy))
+
+
+def may_differ(torch: Evaluation, numpy: Evaluation) -> bool:
+    """Tell whether the numbers may differ where the shapes do not.
+
+    Args:
+        torch: PyTorch's way to its answer.
+        numpy: NumPy's.
+    """
+    if "front" in numpy.rules and "front" not in torch.rules:
+        return True
+    return are_telling(torch.rules, torch.notes)
+
+
+def are_telling(rules: AbstractSet[str], notes: Sequence[str]) -> bool:
+    """Tell whether what PyTorch does may give other numbers than NumPy, by its rules and notes.
+
+    Args:
+        rules: The rules that were at work.
+        notes: What was noted.
+    """
+    if not _SUSPICIOUS.isdisjoint(rules):
+        return True
+    return bool(notes) and any(note.startswith(_TELLING) for note in notes)
+
+
 def name_difference(case: Case) -> str:
-    """Return the rule that makes two answers differ; empty where they do not."""
-    if not _differ(case.torch, case.numpy) or _is_unknown(case.torch) or _is_unknown(case.numpy):
-        return ""
+    """Return the rule that makes two answers differ; empty where none is known for two of the same shape."""
     if case.lacking:
         return case.lacking
     return next((rule for holds, rule in _RULES if holds(case)), "") or _bare_difference(case)
@@ -238,7 +307,8 @@ def _bare_difference(case: Case) -> str:
         return f"PyTorch raises {case.torch.error.type} where NumPy does not"
     if case.numpy.error is not None:
         return f"NumPy raises {case.numpy.error.type} where PyTorch does not"
-    return f"PyTorch gives {_given(case.torch)}, NumPy {_given(case.numpy)}"
+    one, other = _given(case.torch), _given(case.numpy)
+    return "" if one == other else f"PyTorch gives {one}, NumPy {other}"
 
 
 def _given(answer: Answer) -> str:

@@ -5,26 +5,23 @@ from dataclasses import replace
 from typing import cast
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.indexing import Step
+from segcli.shapes.integers import INT64, listed, numpy_int, size_of, spans
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import (
-    INTEGER,
     Item,
     Listed,
     RaisedError,
     Shape,
-    Size,
     Span,
-    Symbol,
     Tensor,
-    Value,
     type_name,
 )
 
-_INT64 = 2**63
 _UINT64 = 2**64
 # NumPy has no array of more dimensions.
 NUMPY_DIMENSIONS = 64
@@ -50,35 +47,21 @@ def bind(call: Call, known: Signatures) -> tuple[Item, Tensor, dict[str, Given]]
     Raises:
         RaisedError: As PyTorch would raise.
     """
-    item = owner(call)
     bound = bind_call(call, known)
-    if call.space == "torch":
-        item = bound["input"].item
+    item = bound["input"].item if call.space == "torch" else call.first
     return item, tensor_in(item), bound
 
 
 def bind_nothing(call: Call) -> tuple[Item, Tensor]:
     """Find the tensor of a method or an attribute that takes no arguments, as PyTorch does."""
-    item = owner(call)
+    item = call.first
     given = len(call.arguments) - 1
-    if given and any(keyword for keyword, _ in call.arguments):
-        raise RaisedError(call.span, "TypeError", f"TensorBase.{call.name}() takes no keyword arguments")
     if given:
-        raise RaisedError(call.span, "TypeError", f"TensorBase.{call.name}() takes no arguments ({given} given)")
+        none = any(keyword for keyword, _ in call.arguments)
+        what = "keyword arguments" if none else f"arguments ({given} given)"
+        owner = "TensorBase" if isinstance(item.value, Tensor) else "Size"
+        raise RaisedError(call.span, "TypeError", f"{owner}.{call.name}() takes no {what}")
     return item, tensor_in(item)
-
-
-def owner(call: Call) -> Item:
-    """Return the first argument; of a method it must be a tensor.
-
-    Raises:
-        RaisedError: The AttributeError for anything else.
-    """
-    item = call.arguments[0][1] if call.arguments else Item(None, "", call.span)
-    if call.space != "torch" and not isinstance(item.value, Tensor):
-        words = f"'{type_name(item.value)}' object has no attribute '{call.name}'"
-        raise RaisedError(call.span, "AttributeError", words)
-    return item
 
 
 def tensor_in(item: Item) -> Tensor:
@@ -110,78 +93,6 @@ def wrap_all(dims: Sequence[int], ndim: int, given: Given) -> list[int]:
     return wrapped
 
 
-def spans(given: Given) -> list[Span]:
-    """Return where each number of an argument stands."""
-    return [item.span for item in listed(given.item)]
-
-
-def listed(item: Item) -> tuple[Item, ...]:
-    """Return the items of a list; of anything else the one."""
-    return item.value.items if isinstance(item.value, Listed) else (item,)
-
-
-def int_of(item: Item) -> int:
-    """Return a number that picks an axis or a position.
-
-    Raises:
-        SegcliError: Where it is not known.
-    """
-    size = size_of(item.value)
-    if isinstance(size, int):
-        return size
-    message = f"the value of {item.text} is not known, and the shape hangs on it"
-    raise SegcliError(message, hint="write the number, or give that size a number")
-
-
-def size_of(value: Value) -> Size | None:
-    """Return what passes for an int as a size, which may be a symbol; None for what does not pass."""
-    match value:
-        case bool() | int():
-            return int(value)
-        case Symbol(size):
-            return size
-        case Tensor(shape, dtype) if dtype in ("bool", *INTEGER) and set(shape) <= {1}:
-            return value.text if value.values is None else int(value.values[0])
-        case _:
-            return None
-
-
-def sizes_in(call: Call, name: str, given: Given) -> list[Size]:
-    """Return the sizes in a list that a signature took; from the second on PyTorch looks at each.
-
-    Raises:
-        RaisedError: The TypeError of PyTorch for what is no int.
-    """
-    sizes: list[Size] = []
-    for place, item in enumerate(listed(given.item)):
-        size = size_of(item.value)
-        words = ""
-        if size is None:
-            words = f"type must be tuple of ints,but got {type_name(item.value)}"
-        elif isinstance(size, int) and not -_INT64 <= size < _INT64:
-            words = "Overflow when unpacking long long"
-        if size is None or words:
-            # The message ends a line later, with what is not quoted.
-            end = '"' if size is None else ""
-            failed = f"{call.name}(): argument '{name}' failed to unpack the object at pos {place + 1} with error"
-            raise RaisedError(item.span, "TypeError", f'{failed} "{words}{end}')
-        sizes.append(size)
-    return sizes
-
-
-def dims_in(call: Call, name: str, given: Given) -> list[int]:
-    """Return the dims in a list that a signature took.
-
-    Raises:
-        RaisedError: The TypeError of PyTorch for what is no int.
-        SegcliError: Where one is not known.
-    """
-    sizes = sizes_in(call, name, given)
-    return [
-        size if isinstance(size, int) else int_of(item) for size, item in zip(sizes, listed(given.item), strict=True)
-    ]
-
-
 def bind_numpy(
     call: Call, function: str, signature: str, renamed: Mapping[str, str] | None = None
 ) -> tuple[Item, Tensor, dict[str, Given]]:
@@ -196,7 +107,6 @@ def bind_numpy(
     Raises:
         RaisedError: Python's TypeError.
     """
-    owner(call)
     names = {"input": signature.partition(",")[0], **(renamed or {})}
     arguments = tuple((names.get(keyword, keyword), item) for keyword, item in call.arguments)
     bound = bind_python(replace(call, arguments=arguments), function, signature)
@@ -209,7 +119,7 @@ def bind_numpy(
 
 def array_of(call: Call) -> tuple[Item, Tensor, tuple[tuple[str, Item], ...]]:
     """Return the array of a method of NumPy, and the arguments behind it."""
-    item = owner(call)
+    item = call.first
     return item, tensor_in(item), call.arguments[1:]
 
 
@@ -224,25 +134,6 @@ def gathered(call: Call) -> Call:
     return replace(
         call, arguments=(call.arguments[0], ("", one), *((keyword, item) for keyword, item in others if keyword))
     )
-
-
-def numpy_int(item: Item, *, words: str = "", bools: bool = True) -> int:
-    """Return an int as NumPy reads one.
-
-    Args:
-        item: What was given.
-        words: What it says of anything else; empty for Python's own words.
-        bools: Whether it takes a bool for one.
-
-    Raises:
-        RaisedError: NumPy's TypeError.
-    """
-    if isinstance(item.value, bool) and not bools:
-        raise RaisedError(item.span, "TypeError", words or "an integer is required")
-    if size_of(item.value) is None or (isinstance(item.value, Tensor) and item.value.shape):
-        own = f"'{type_name(item.value)}' object cannot be interpreted as an integer"
-        raise RaisedError(item.span, "TypeError", own)
-    return int_of(item)
 
 
 def numpy_axis(axis: int, ndim: int, span: Span, prefix: str = "") -> int:
@@ -294,7 +185,7 @@ def check_room(shape: Shape, span: Span) -> None:
         # As it multiplies: without a sign, so that a negative size is a large one.
         count *= size % _UINT64 if isinstance(size, int) else 1
         overflows |= count >= _UINT64
-    if overflows or count >= _INT64:
+    if overflows or count >= INT64:
         raise RaisedError(span, "RuntimeError", "numel: integer multiplication overflow")
 
 

@@ -1,32 +1,30 @@
 """Explains an expression: parses it, binds its names, lets both libraries' rules answer, compares the answers."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextvars import copy_context
 
 from segcli.errors import SegcliError
 from segcli.shapes.answering import answer_with
-from segcli.shapes.computed import Computed
-from segcli.shapes.differences import Case, is_same, name_difference
+from segcli.shapes.differences import Case, is_same, may_differ, must_differ, name_difference
 from segcli.shapes.evaluate import NUMPY, TORCH, evaluate
 from segcli.shapes.formula import Written, write_formula
-from segcli.shapes.indexing import Indexing, Step
+from segcli.shapes.noting import note_answers, note_specs
+from segcli.shapes.records import record
 from segcli.shapes.reduced import Reduced
-from segcli.shapes.result import UNKNOWN, Answer, Broadcast, BroadcastRow, Explanation, Failure, TraceStep
-from segcli.shapes.rewrite import propose_rewrite
-from segcli.shapes.stages import Evaluation, Library, Stage
-from segcli.shapes.symbols import strongest
-from segcli.shapes.text.file_spec import describe
+from segcli.shapes.result import UNKNOWN, Answer, Explanation, Failure
+from segcli.shapes.stages import Evaluation, Library
+from segcli.shapes.symbols import contradictions, forget_needs, strongest
+from segcli.shapes.text.names import assumed_dtypes, size_names
 from segcli.shapes.text.names import bind as bind_names
-from segcli.shapes.text.names import size_names
 from segcli.shapes.text.nodes import Node
 from segcli.shapes.text.parse import parse
-from segcli.shapes.values import Pair, Parts, RaisedError, Shape, Tensor, Value
+from segcli.shapes.tracing import broadcasts, trace
+from segcli.shapes.values import RaisedError, Value
 
 LIBRARIES = {"torch": TORCH, "numpy": NUMPY}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Told:
     """One library's answer with how it came about."""
 
@@ -67,10 +65,12 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
         raise SegcliError(message)
     node = parse(expr)
     bindings = bind_names(expr, node, specs)
-    told = {lead: tell(expr, node, bindings, LIBRARIES[lead])}
-    told |= {name: _ask(expr, node, bindings, library) for name, library in LIBRARIES.items() if name != lead}
-    torch, numpy, leading = told["torch"], told["numpy"], told[lead]
-    case = Case(torch.answer, numpy.answer, torch.state.rules, numpy.state.rules, numpy.state.lacking)
+    leading = tell(expr, node, bindings, LIBRARIES[lead])
+    other = _ask(expr, node, bindings, NUMPY if lead == "torch" else TORCH)
+    torch, numpy = (leading, other) if lead == "torch" else (other, leading)
+    # What is needed of sizes for an expression that is only tried holds for no other.
+    apart = copy_context()
+    differs, rewrite, read_as = apart.run(_parting, expr, node, bindings, torch, numpy)
     formula: Written | None = None
     if leading.answer.error is None:
         formula = write_formula(leading.state.stages, leading.result, lead, [*specs, *size_names(bindings)])
@@ -84,12 +84,17 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
         view=leading.answer.view,
         formula=formula.text if formula else None,
         over=formula.over if formula else {},
-        steps=tuple(step for stage in leading.state.stages for step in _trace(stage)),
-        broadcasts=tuple(_broadcasts(leading.state.stages)),
+        steps=trace(leading.state.stages),
+        broadcasts=broadcasts(leading.state.stages),
         needs=strongest(leading.state.needs),
-        differs=name_difference(case),
-        notes=(*_spec_notes(specs, bindings), *_notes(torch, numpy, leading)),
-        rewrite=_mended(expr, node, bindings, torch) or _rewrite(expr, node, bindings, torch, numpy),
+        differs=differs,
+        notes=(
+            *contradictions(leading.state.needs),
+            *assumed_dtypes(expr, node, specs, bindings),
+            *note_specs(specs, bindings),
+            *note_answers(torch.state, torch.answer.error, numpy.state, read_as, lead),
+        ),
+        rewrite=apart.run(_mended, expr, node, torch, numpy) or rewrite,
     )
 
 
@@ -112,6 +117,7 @@ def tell(expr: str, node: Node, bindings: Mapping[str, Value], library: Library)
         library: Whose rules hold.
     """
     state = Evaluation(expr, bindings, library)
+    forget_needs()
     try:
         result = evaluate(state, node)
     except RaisedError as error:
@@ -130,42 +136,38 @@ def _ask(expr: str, node: Node, bindings: dict[str, Value], library: Library) ->
         return Told(Answer(None, None, None, (), failure), None, Evaluation(expr, bindings, library))
 
 
-def _mended(expr: str, node: Node, bindings: dict[str, Value], torch: Told) -> str | None:
+def _mended(expr: str, node: Node, torch: Told, numpy: Told) -> str | None:
     """Return an expression that works in PyTorch, where this one raises."""
-    if torch.answer.error is None:
+    error = torch.answer.error
+    if error is None:
         return None
     # Most expressions raise nothing.
-    from segcli.shapes.mending import propose
+    from segcli.shapes.mending.proposals import mend
 
-    works = {each: axes for each in propose(expr, node, torch.answer.error) if (axes := _axes_of(each, bindings)) >= 0}
-    # Of several, the one that makes nothing larger than it must be.
-    return min(works, key=works.__getitem__, default=None)
+    return mend(expr, node, error, torch.state, numpy.answer.shape)
 
 
-def _axes_of(candidate: str, bindings: dict[str, Value]) -> int:
-    """Return how many axes a candidate's result has in PyTorch, -1 where it raises."""
-    try:
-        answer = tell(candidate, parse(candidate), bindings, TORCH).answer
-    except SegcliError:
-        return -1
-    return -1 if answer.error is not None else len(answer.shape or ())
+def _parting(
+    expr: str, node: Node, bindings: dict[str, Value], torch: Told, numpy: Told
+) -> tuple[str, str | None, Mapping[str, str]]:
+    """Return the rules that differ, an expression that means the same in both, and how NumPy reads it."""
+    case = Case(torch.answer, numpy.answer, torch.state.rules, numpy.state.rules, numpy.state.lacking)
+    if not must_differ(case) and (torch.answer.error is not None or not may_differ(torch.state, numpy.state)):
+        return "", None, {}
+    error = torch.answer.error
+    if error is not None and (error.type != "IndexError" or numpy.answer.error is not None):
+        return name_difference(case), None, {}
+    # Of most expressions both libraries think the same.
+    from segcli.shapes.rewriting.asking import Asked
+    from segcli.shapes.rewriting.engine import is_alike, part
 
-
-def _rewrite(expr: str, node: Node, bindings: dict[str, Value], torch: Told, numpy: Told) -> str | None:
-    """Return an expression that both libraries read as PyTorch reads this one, where NumPy does not."""
-    if not isinstance(torch.result, Tensor) or torch.answer.shape == numpy.answer.shape:
-        return None
-    candidate = propose_rewrite(expr, node, bindings)
-    if candidate is None:
-        return None
-    tree = parse(candidate)
-    # NumPy first: where it stays with its own answer, PyTorch need not be asked.
-    agree = all(_shape_in(candidate, tree, bindings, library) == torch.result.shape for library in (NUMPY, TORCH))
-    return candidate if agree else None
-
-
-def _shape_in(expr: str, node: Node, bindings: dict[str, Value], library: Library) -> Shape | None:
-    return tell(expr, node, bindings, library).answer.shape
+    if not must_differ(case) and is_alike(torch.state, torch.result, numpy.state, numpy.result):
+        return "", None, {}
+    also = Asked(numpy.result, numpy.state, numpy.answer.error)
+    found = part(expr, node, bindings, torch.state, also, works=error is None)
+    if found is None:
+        return name_difference(case) if must_differ(case) else "", None, {}
+    return found.differs, found.rewrite, found.read_as
 
 
 def _is_view(state: Evaluation) -> bool | None:
@@ -179,103 +181,3 @@ def _is_view(state: Evaluation) -> bool | None:
         known = known and stage.done.view is not None
         place = stage.inputs[0].stage
     return True if known else None
-
-
-def _trace(stage: Stage) -> list[TraceStep]:
-    if isinstance(stage.done, str):
-        return []
-    steps = (stage.done.step,) if isinstance(stage.done, Reduced) else stage.done.steps
-    traced = [_traced(stage, step) for step in steps]
-    return traced + ([rest] if isinstance(stage.done, Reduced) and (rest := _passing(stage, stage.done)) else [])
-
-
-def _passing(stage: Stage, done: Reduced) -> TraceStep | None:
-    """Return the step of the axes that a reduction leaves alone."""
-    if not isinstance(stage.source, Tensor) or (done.flat and done.dims):
-        return None
-    takes = tuple(axis for axis in range(len(stage.source.shape)) if axis not in done.dims)
-    gives = tuple(axis for axis in range(len(done.shape)) if not done.keepdim or axis not in done.dims)
-    if not takes or len(takes) != len(gives):
-        return None
-    return _traced(stage, Step(done.step.stage, "", (0, 0), "not reduced", takes, gives, "kept"))
-
-
-def _traced(stage: Stage, step: Step) -> TraceStep:
-    source = stage.inputs[step.operand]
-    taken, given = _axes(source.value), _axes(stage.result)
-    # A list that NumPy makes an array of shows no axes of its own.
-    takes = step.takes if isinstance(source.value, Tensor | Pair | Parts) else ()
-    return TraceStep(
-        stage=step.stage,
-        on=source.text,
-        operand=step.operand,
-        source=source.stage,
-        token=step.token,
-        start=step.span[0],
-        end=step.span[1],
-        kind=step.kind,
-        takes=takes,
-        takes_sizes=tuple(taken.shape[axis] for axis in takes),
-        gives=step.gives,
-        gives_sizes=tuple(given.shape[axis] for axis in step.gives),
-        effect=step.effect,
-        takes_labels=tuple(taken.labels[axis] for axis in takes) if taken.labels else (),
-        gives_labels=tuple(given.labels[axis] for axis in step.gives) if given.labels else (),
-    )
-
-
-def _axes(value: Value) -> Tensor:
-    """Return the tensor whose axes a step is about; of several the first."""
-    match value:
-        case Tensor():
-            return value
-        case Pair():
-            return value.values
-        case Parts(runs) if runs:
-            return runs[0].tensor
-        case _:
-            return Tensor((), "", "")
-
-
-def _broadcasts(stages: list[Stage]) -> list[Broadcast]:
-    found = []
-    for number, stage in enumerate(stages):
-        done = stage.done
-        if isinstance(done, Indexing) and done.broadcast is not None:
-            rows = tuple(BroadcastRow(operand.item.text, operand.shape) for operand in done.operands)
-            found.append(Broadcast(number, rows, done.broadcast, done.landing, done.why))
-        elif isinstance(done, Computed) and (done.rows or done.why):
-            rows = tuple(BroadcastRow(token, shape) for token, shape in done.rows)
-            axes = tuple(range(len(done.broadcast)))
-            found.append(Broadcast(number, rows, done.broadcast, axes, done.why, "operands"))
-    return found
-
-
-def _spec_notes(specs: Mapping[str, str], bindings: Mapping[str, Value]) -> list[str]:
-    """Say what files hold, and of numbers that they are no shapes: the two are one comma apart."""
-    files = [
-        describe(value, specs[name])
-        for name, value in bindings.items()
-        if isinstance(value, Tensor) and specs[name].lstrip().startswith("@")
-    ]
-    return files + [
-        f"{name}={specs[name]} is the number {value}; a tensor of that size is {name}={specs[name]},"
-        for name, value in bindings.items()
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    ]
-
-
-def _notes(torch: Told, numpy: Told, leading: Told) -> tuple[str, ...]:
-    notes = list(torch.state.notes)
-    error = torch.answer.error
-    if error is not None and error.axis is not None and leading is torch:
-        named = re.search(r"for dimension (-?[0-9]+) with|tensor \[.*\] at index ([0-9]+)$", error.message)
-        dimension = int(named[1] or named[2]) if named else error.axis
-        if dimension != error.axis:
-            notes.append(f"PyTorch's message says {dimension}, but it is axis {error.axis} that is at fault")
-    if re.search(r"\b(?:keep)?dim\s*=", torch.state.expr) and not numpy.state.lacking:
-        notes.append("for NumPy, dim= is read as axis=, and keepdim= as keepdims=")
-    if leading is numpy:
-        notes += numpy.state.notes
-    notes += [f"for NumPy, {name} is read as {meaning}" for name, meaning in numpy.state.read_as.items()]
-    return tuple(dict.fromkeys(notes))

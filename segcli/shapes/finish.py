@@ -56,13 +56,13 @@ def note(state: Evaluation, stage: Stage) -> None:
 def _laid_out(state: Evaluation, call: Call, done: Computed) -> Value:
     """Give a result the strides that the library gives it; of NumPy's copies none matters."""
     made = done.result
-    tensors = _tensors(done.inputs)
     if not isinstance(made, Tensor) or made.strides is not None or state.library.name != "torch":
         return made
-    if done.view:
-        same = bool(tensors) and tensors[0].shape == made.shape
-        return replace(made, strides=tensors[0].strides) if same else made
-    strides = made_strides(call.name, tensors, made.shape)
+    tensors = _tensors(done.inputs)
+    if not done.view:
+        strides = made_strides(call.name, tensors, made.shape)
+    else:
+        strides = tensors[0].strides if tensors and tensors[0].shape == made.shape else None
     return made if strides is None else replace(made, strides=strides)
 
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
+from segcli.shapes.records import record
 from segcli.shapes.result import Explanation, TraceStep
 from segcli.shapes.values import Shape
 from segcli.table import AXIS_STYLES, Style, Styled
@@ -16,7 +16,7 @@ _Place = tuple[int, int, int]
 _LETTER = re.compile(r"\b[ijklmnpqrstuvw][0-9]*\b")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Flows:
     """Which axes are one dimension on its way.
 
@@ -36,12 +36,16 @@ class Flows:
 
     def given(self, step: TraceStep) -> list[Style]:
         """Return the styles of the axes that a step gives."""
-        return [self.styles.get((step.stage, -1, axis), "gone") for axis in step.gives]
+        return [self.made(step.stage, axis) for axis in step.gives]
 
     def token(self, step: TraceStep) -> Style:
         """Return the style of a step's token: that of the axes that it gives, where they share one."""
         styles = set(self.given(step)) or {"gone"}
         return styles.pop() if len(styles) == 1 else ""
+
+    def made(self, stage: int, axis: int) -> Style:
+        """Return the style of an axis that an operation gives."""
+        return self.styles.get((stage, -1, axis), "gone")
 
     def result(self, axis: int) -> Style:
         """Return the style of an axis of the result."""

@@ -3,18 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from segcli.shapes.symbols import at_least, slice_symbol
+from segcli.shapes.records import record
+from segcli.shapes.symbols import (
+    at_least,
+    difference,
+    equal_or_one,
+    is_at_least,
+    lessened,
+    product,
+    slice_symbol,
+    total,
+)
 from segcli.shapes.values import Item, Shape, Size, SliceBounds, Span, Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fixed:
     """A source axis at one position: a number, or the text of the 0-d tensor that holds it."""
 
     position: int | str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Along:
     """A source axis that the result's axis ``axis`` walks: position = start + step x index.
 
@@ -22,12 +32,12 @@ class Along:
     """
 
     axis: int
-    start: int | str | None
+    start: Size | None
     step: int
     whole: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Gathered:
     """A source axis whose position the advanced index ``operand`` looks up; of a mask, coordinate ``column``."""
 
@@ -38,7 +48,7 @@ class Gathered:
 Access = Fixed | Along | Gathered
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Operand:
     """An advanced index.
 
@@ -57,7 +67,7 @@ class Operand:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Step:
     """What one token does.
 
@@ -82,7 +92,7 @@ class Step:
     operand: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Indexing:
     """What an index does to its source.
 
@@ -126,7 +136,7 @@ class Ledger:
     notes: list[str] = field(default_factory=list)
 
 
-def slice_size(bounds: SliceBounds, size: Size) -> tuple[Size, int | str | None, bool]:
+def slice_size(bounds: SliceBounds, size: Size) -> tuple[Size, Size | None, bool]:
     """Return how many positions a slice gives, where it starts (None if not known), and whether it is the whole axis.
 
     Examples:
@@ -135,9 +145,9 @@ def slice_size(bounds: SliceBounds, size: Size) -> tuple[Size, int | str | None,
         >>> slice_size(SliceBounds(1), "nonzero(m)")
         ('max(nonzero(m) - 1, 0)', 1, False)
     """
-    step = 1 if bounds.step is None else bounds.step
-    if isinstance(size, int):
-        positions = range(size)[slice(bounds.start, bounds.stop, step)]
+    step, start, stop = 1 if bounds.step is None else bounds.step, bounds.start, bounds.stop
+    if not (isinstance(size, str) or isinstance(start, str) or isinstance(stop, str)):
+        positions = range(size)[slice(start, stop, step)]
         return len(positions), positions.start, len(positions) == size and step == 1
     return slice_symbol(bounds, size)
 
@@ -145,21 +155,26 @@ def slice_size(bounds: SliceBounds, size: Size) -> tuple[Size, int | str | None,
 def broadcast_sizes(shapes: Sequence[Shape], needs: list[str]) -> Shape | None:
     """Return the common shape by the broadcasting rules, or None where there is none.
 
-    A symbol is taken to fit; what it must equal is added to ``needs``.
+    A symbol is taken to fit, to the first of several; what it must equal is added to ``needs``.
 
     Examples:
-        >>> broadcast_sizes([(4, 1), (5,)], [])
-        (4, 5)
+        >>> needs = []
+        >>> broadcast_sizes([(4, 1), (5,)], needs), broadcast_sizes([("N", 3), ("M", 1)], needs), needs
+        ((4, 5), ('N', 3), ['M == N or M == 1'])
     """
     result: list[Size] = []
-    for place in range(-max((len(shape) for shape in shapes), default=0), 0):
-        sizes = {shape[place] for shape in shapes if len(shape) >= -place} - {1}
+    for place in range(-max(map(len, shapes), default=0), 0):
+        sizes = dict.fromkeys([shape[place] for shape in shapes if len(shape) >= -place])
+        sizes.pop(1, None)
+        if len(sizes) < 2:  # noqa: PLR2004 - nothing to compare, as nearly always
+            result.extend(sizes or (1,))
+            continue
         numbers = [size for size in sizes if isinstance(size, int)]
-        symbols = sorted(size for size in sizes if isinstance(size, str))
+        symbols = [size for size in sizes if isinstance(size, str)]
         if len(numbers) > 1:
             return None
-        common: Size = numbers[0] if numbers else symbols[0] if symbols else 1
-        needs.extend(f"{symbol} == {common} (or 1)" for symbol in symbols if symbol != common)
+        common = numbers[0] if numbers else symbols[0]
+        needs.extend(equal_or_one(symbol, common) for symbol in symbols if symbol != common)
         result.append(common)
     return tuple(result)
 
@@ -187,14 +202,33 @@ def position_needs(operand: Operand, size: Size, broadcast: Shape, *, looked_at:
     return [] if count == 1 and size in broadcast else [at_least(size, count)]
 
 
-def position_need(size: Size, position: int | None) -> list[str]:
+def position_need(size: Size, position: Size | None) -> list[str]:
     """Say how many positions an axis must have for an integer, where their number is not known.
 
     Examples:
         >>> position_need("N", 3), position_need("N", -3), position_need("N", None), position_need(8, 3)
         (['N >= 4'], ['N >= 3'], ['N >= 1'], [])
+        >>> position_need("N", "k"), position_need("H", "H // 2"), position_need("H", "H - 1"), position_need("H", "-k")
+        (['N >= k + 1'], ['H >= 1'], ['H >= 1'], ['k >= 1', 'H >= k'])
     """
+    if isinstance(position, str):
+        return _named_need(size, position)
     return [] if isinstance(size, int) else [at_least(size, 1 if position is None else _reached(position))]
+
+
+def _named_need(size: Size, position: str) -> list[str]:
+    """Say what a position must be that is not known: one below 0 counts from the end."""
+    if is_at_least(0, position):
+        back = product([-1, position])
+        return [
+            at_least(str(back), 1),
+            *([] if is_at_least(size, back) else [at_least(str(difference(size, back)), 0)]),
+        ]
+    needs = [] if is_at_least(position, 0) else [at_least(position, 0)]
+    left = lessened(size, position)
+    if left == 0:
+        return [*needs, f"{size} >= {total([position, 1])}"]
+    return needs if isinstance(left, int) and left else [*needs, at_least(str(left), 1)]
 
 
 def _reached(position: int) -> int:

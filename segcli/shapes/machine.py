@@ -1,12 +1,24 @@
 """Does what an expression says with a machine that is handed in: each operation of our own tree is one call of it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from segcli.errors import SegcliError
 from segcli.shapes.operations import CONSTANTS, find_space
-from segcli.shapes.text.nodes import Assign, Attribute, Call, Constant, Name, Node, Operator, Slice, Subscript, Text
+from segcli.shapes.records import record
+from segcli.shapes.text.nodes import (
+    Assign,
+    Attribute,
+    Call,
+    Constant,
+    Name,
+    Node,
+    Operator,
+    Slice,
+    Starred,
+    Subscript,
+    Text,
+)
 from segcli.shapes.text.nodes import Sequence as Items
 
 
@@ -39,7 +51,7 @@ class Machine(Protocol):
         """Return shape, dtype and whether storage is shared, of each tensor of a result; nothing for what is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Walk:
     """Does the operations of a tree, from the inside out."""
 
@@ -63,8 +75,10 @@ class Walk:
             case Text(value):
                 return value
             case Items(items, is_tuple):
-                made = [self.value(item) for item in items]
+                made = self._items(items)
                 return tuple(made) if is_tuple else made
+            case Starred(several):
+                return self.value(several)
             case Slice(bounds):
                 return slice(*(self.value(bound) for bound in bounds))
             case _:
@@ -79,13 +93,29 @@ class Walk:
             case Operator(mark, operands):
                 values = [self.value(operand) for operand in operands]
                 return self._run("operator", mark if len(values) > 1 else f"unary_{mark}", values)
-            case Assign(target, value):
-                given, base = self.value(value), self.value(target.base)
-                return self._run("operator", "[]=", [base, self.value(target.index), given])
+            case Assign():
+                return self._assigned(node)
             case _:
-                given = [(argument.keyword, self.value(argument.node)) for argument in node.arguments]
-                positional = [value for keyword, value in given if not keyword]
-                return self._called(node.function, positional, {keyword: value for keyword, value in given if keyword})
+                positional = self._items(argument.node for argument in node.arguments if not argument.keyword)
+                keywords = {each.keyword: self.value(each.node) for each in node.arguments if each.keyword}
+                return self._called(node.function, positional, keywords)
+
+    def _items(self, nodes: Iterable[Node]) -> list[Any]:
+        made: list[Any] = []
+        for node in nodes:
+            made += self.value(node) if isinstance(node, Starred) else [self.value(node)]
+        return made
+
+    def _assigned(self, node: Assign) -> Any:  # noqa: ANN401 - as above
+        if isinstance(node.target, Subscript) and not node.mark:
+            given, base = self.value(node.value), self.value(node.target.base)
+            return self._run("operator", "[]=", [base, self.value(node.target.index), given])
+        if not isinstance(node.target, Subscript):
+            return self._run("operator", f"{node.mark}=", [self.value(node.target), self.value(node.value)])
+        base, index = self.value(node.target.base), self.value(node.target.index)
+        # An index that raises does so before the value.
+        self.machine.index(base, index)
+        return self._run("operator", f"[]{node.mark}=", [base, index, self.value(node.value)])
 
     def _run(self, space: str, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - as above
         return self.machine.call(space, name, arguments, keywords or {}, self.device)

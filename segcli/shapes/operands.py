@@ -1,4 +1,4 @@
-"""What operations of several tensors share: the dtype of a result, axes and numbers as both libraries read them."""
+"""What operations of several tensors share: the dtype of a result, and what NumPy makes of an operand."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,16 @@ from segcli.shapes.values import (
     Listed,
     RaisedError,
     Shape,
-    Size,
     Symbol,
     Tensor,
-    Value,
     format_sizes,
-    type_name,
 )
 
-_BITS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64, "complex64": 32, "complex128": 64}
-_WIDTH = {"uint8": 8, "int8": 8, "int16": 16, "int32": 32, "int64": 64, "uint64": 64}
+_FLOAT_BITS = {"float16": 16, "bfloat16": 16, "float32": 32, "float64": 64, "complex64": 32, "complex128": 64}
+# How wide an integer is.
+BITS = {"uint8": 8, "int8": 8, "int16": 16, "int32": 32, "int64": 64, "uint64": 64}
 _FAMILIES = (("bool",), NUMPY_INTEGER, FLOATING, COMPLEX)
 _OBJECT = "object"
-# What the parser of PyTorch reads into.
-_MAX_INT = 2**63
 
 
 def _family(dtype: str) -> int:
@@ -54,19 +50,19 @@ def promote(one: str, other: str, library: str) -> str:
         return _of_integers(low, high)
     if low in NUMPY_INTEGER:
         # The narrowest float of NumPy that holds every value of the integers.
-        held = {8: 16, 16: 32}.get(_WIDTH[low], 64)
-        bits = _BITS[high] if library == "torch" else max(held, _BITS[high])
-        if bits == _BITS[high]:
+        held = {8: 16, 16: 32}.get(BITS[low], 64)
+        bits = _FLOAT_BITS[high] if library == "torch" else max(held, _FLOAT_BITS[high])
+        if bits == _FLOAT_BITS[high]:
             return high
     else:
-        bits = max(_BITS[low], _BITS[high], 32 if {low, high} == {"float16", "bfloat16"} else 0)
+        bits = max(_FLOAT_BITS[low], _FLOAT_BITS[high], 32 if {low, high} == {"float16", "bfloat16"} else 0)
     if high in COMPLEX:
         return "complex128" if bits > 32 else "complex64"  # noqa: PLR2004 - bits of a float32
-    return f"float{bits}" if bits != _BITS[high] or high != "bfloat16" else high
+    return f"float{bits}" if bits != _FLOAT_BITS[high] or high != "bfloat16" else high
 
 
 def _of_integers(one: str, other: str) -> str:
-    narrow, wide = sorted((one, other), key=lambda dtype: (_WIDTH[dtype], dtype.startswith("u")))
+    narrow, wide = sorted((one, other), key=lambda dtype: (BITS[dtype], dtype.startswith("u")))
     if wide.startswith("u") and not narrow.startswith("u"):
         return "int16" if wide == "uint8" else "float64"
     return wide
@@ -81,37 +77,6 @@ def promote_all(tensors: Sequence[Tensor], library: str) -> str:
     for other in others:
         first = promote(first, other, library)
     return first
-
-
-def read_size(item: Item) -> Size:
-    """Return an int that PyTorch's parser let pass: a number, a size that is not known, or what a 0-d tensor holds.
-
-    Raises:
-        RaisedError: For a number that is no int64.
-        SegcliError: For a tensor whose value is not known.
-    """
-    value = item.value
-    if isinstance(value, Symbol):
-        return value.size
-    if isinstance(value, Tensor) and value.values is not None:
-        return int(value.values[0])
-    if not isinstance(value, int):
-        message = f"the value of {item.text} is not known, and the shape of the result needs it"
-        raise SegcliError(message, hint="bind it to a number")
-    if abs(value) >= _MAX_INT:
-        raise RaisedError(item.span, "ValueError", "Overflow when unpacking long long")
-    return int(value)
-
-
-def read_dim(item: Item | None, default: int = 0) -> int:
-    """Return an axis as it was given; one that is not known is refused."""
-    if item is None:
-        return default
-    dim = read_size(item)
-    if isinstance(dim, int):
-        return dim
-    message = f"which axis {item.text} is, is not known"
-    raise SegcliError(message, hint="write its number")
 
 
 def as_array(item: Item) -> Tensor:
@@ -161,8 +126,3 @@ def _dtype_of(item: Item) -> str:
             return "float64"
         case _:
             return _OBJECT
-
-
-def int_words(value: Value) -> str:
-    """Write Python's words for a value that stands where an integer should."""
-    return f"'{type_name(value)}' object cannot be interpreted as an integer"

@@ -8,7 +8,6 @@ table ``OPERATIONS`` of its operations by name. Where a name means different thi
 from collections.abc import Container
 from functools import cache
 from importlib import import_module
-from types import ModuleType
 
 from segcli.shapes.calls import Operation
 from segcli.shapes.text.nodes import Attribute, Name, Node
@@ -29,7 +28,7 @@ CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "pi": 3.141592653589793, 
 
 _REDUCING = (
     "argmax argmin max min sum mean amax amin any all std var prod median norm logsumexp kthvalue topk sort argsort "
-    "cumsum softmax log_softmax"
+    "cumsum cumprod count_nonzero softmax log_softmax"
 )
 _TURNING = "transpose permute movedim moveaxis swapaxes swapdims t squeeze unsqueeze broadcast_to select narrow"
 _COMPUTING = (
@@ -40,7 +39,10 @@ _POINTWISE = (
     "exp log log2 log10 log1p expm1 sqrt rsqrt square abs neg sign floor ceil round trunc sin cos tan tanh sigmoid "
     "relu reciprocal isnan isinf isfinite clamp clip clone detach"
 )
-_SELECTING = "gather scatter scatter_add take_along_dim index_select masked_select masked_fill where nonzero"
+_SELECTING = (
+    "gather scatter scatter_add scatter_reduce index_add index_fill take_along_dim index_select masked_select "
+    "masked_fill where nonzero argwhere"
+)
 # Module, space, names.
 _TABLE: tuple[tuple[str, str, str], ...] = (
     ("reduce.reducing", "method", _REDUCING),
@@ -52,6 +54,10 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("arrange.reshaping", "torch", "reshape flatten ravel unflatten"),
     ("arrange.repeating", "method", "repeat tile roll flip repeat_interleave"),
     ("arrange.repeating", "torch", "tile roll flip repeat_interleave"),
+    ("arrange.diagonals", "method", "diagonal diag tril triu"),
+    ("arrange.diagonals", "torch", "diagonal diag tril triu"),
+    ("arrange.windowing", "method", "unfold diff"),
+    ("arrange.windowing", "torch", "diff"),
     ("arrange.inquiry", "attribute", "shape ndim dtype"),
     ("arrange.inquiry", "method", "size numel dim item"),
     ("arrange.inquiry", "torch", "numel"),
@@ -69,11 +75,23 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("multiply.products", "method", "matmul mm bmm mv dot"),
     ("multiply.products", "torch", "matmul mm bmm mv dot einsum"),
     ("join.making", "torch", "arange zeros ones full empty zeros_like ones_like full_like empty_like"),
+    ("join.alike", "method", "new_zeros new_ones new_empty new_full"),
+    ("join.alike", "torch", "rand randn rand_like randn_like randint"),
+    ("join.grids", "torch", "linspace eye meshgrid"),
     ("select.selecting", "method", _SELECTING),
     ("select.selecting", "torch", _SELECTING),
+    ("select.counting", "method", "bincount"),
+    ("select.counting", "torch", "bincount"),
     ("select.assigning", "operator", "[]="),
+    ("select.updating", "operator", "+= -= *= /= //= %= **= &= |= ^= <<= >>="),
+    ("select.updating", "operator", "[]+= []-= []*= []/= []//= []%= []**= []&= []|= []^= []<<= []>>="),
     ("layer.convolution", "functional", "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"),
     ("layer.convolution", "nn", "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d"),
+    ("layer.chaining", "nn", "Sequential"),
+    ("layer.modules", "nn", "ReLU Sigmoid Tanh GELU SiLU LeakyReLU Hardswish ELU Softmax LogSoftmax Flatten Identity"),
+    ("layer.modules", "nn", "Dropout Dropout2d Unfold PixelShuffle"),
+    ("layer.shuffling", "torch", "pixel_shuffle"),
+    ("layer.shuffling", "functional", "pixel_shuffle"),
     ("layer.linear", "functional", "linear"),
     ("layer.linear", "nn", "Linear"),
     ("layer.pooling", "functional", "max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d"),
@@ -84,16 +102,23 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("layer.resampling", "nn", "Upsample"),
     ("layer.padding", "functional", "pad unfold"),
     ("layer.encoding", "functional", "one_hot softmax log_softmax"),
-    ("layer.criteria", "functional", "cross_entropy binary_cross_entropy_with_logits"),
-    ("layer.criteria", "nn", "CrossEntropyLoss BCEWithLogitsLoss"),
+    ("select.finding", "method", "unique"),
+    ("select.finding", "torch", "unique"),
+    ("layer.looking_up", "functional", "embedding"),
+    ("layer.folding", "functional", "fold"),
+    ("layer.attention", "functional", "scaled_dot_product_attention"),
+    ("layer.affine_grids", "functional", "affine_grid"),
+    ("layer.unshuffling", "functional", "pixel_unshuffle"),
+    ("layer.unshuffling", "torch", "pixel_unshuffle"),
+    ("layer.distances", "functional", "mse_loss l1_loss smooth_l1_loss"),
+    ("layer.distances", "nn", "MSELoss L1Loss SmoothL1Loss"),
+    ("layer.scaling", "functional", "normalize cosine_similarity"),
+    ("layer.scaling", "torch", "cosine_similarity"),
+    ("layer.criteria", "functional", "nll_loss cross_entropy binary_cross_entropy_with_logits"),
+    ("layer.criteria", "nn", "NLLLoss CrossEntropyLoss BCEWithLogitsLoss"),
 )
 
 _PLACES = {(space, name): module for module, space, names in _TABLE for name in names.split()}
-
-
-@cache
-def _module(name: str) -> ModuleType:
-    return import_module(f"segcli.shapes.{name}")
 
 
 def find_operation(space: str, name: str) -> Operation | None:
@@ -112,13 +137,14 @@ def find_operation(space: str, name: str) -> Operation | None:
     return operation_of(space, name) if (space, name) in _PLACES else None
 
 
+@cache
 def operation_of(space: str, name: str) -> Operation:
     """Return an operation that there is.
 
     Raises:
         KeyError: Where there is no such one.
     """
-    operations = _module(_PLACES[space, name]).OPERATIONS
+    operations = import_module(f"segcli.shapes.{_PLACES[space, name]}").OPERATIONS
     found: Operation = operations.get(f"{space}.{name}") or operations[name]
     return found
 
@@ -130,13 +156,13 @@ def find_space(node: Node, bound: Container[str]) -> str | None:
         node: What stands before the last dot.
         bound: The names that are bound.
     """
-    names = []
+    behind = ""
     while isinstance(node, Attribute):
-        names.append(node.name)
+        behind = f".{node.name}{behind}"
         node = node.base
     if not isinstance(node, Name) or node.name in bound:
         return None
-    return SPACES.get(".".join([node.name, *reversed(names)]))
+    return SPACES.get(node.name + behind)
 
 
 def is_known(space: str, name: str) -> bool:

@@ -7,7 +7,7 @@ from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step, slice_size
-from segcli.shapes.symbols import quotient, total
+from segcli.shapes.symbols import divides, quotient, total
 from segcli.shapes.values import Item, Labels, Parts, Run, Shape, Size, SliceBounds, Tensor
 
 # Of more pieces of an axis whose size is not known, each with a size of its own, nobody wants a list.
@@ -100,7 +100,7 @@ def cut_evenly(call: Call, item: Item, axis: int, sections: int, *, is_tuple: bo
         effect = f"{size} // {sections} = {width} positions each"
         if wider:
             effect += f", the first {wider} one more" if wider > 1 else ", the first one more"
-    elif "//" not in str(each):
+    elif divides(sections, size):
         pieces = [(sections, 0, each)]
         effect = f"{each} positions each"
     else:
@@ -145,4 +145,4 @@ def pieces_text(runs: Sequence[Run], size: Size) -> str:
 
 def is_ragged(run: Run, size: Size) -> bool:
     """Tell whether the last of some pieces of an axis of a size that is not known may be narrower than the others."""
-    return run.width is not None and isinstance(run.count, str) and "//" in str(quotient(size, run.width))
+    return run.width is not None and isinstance(run.count, str) and not divides(run.width, size)

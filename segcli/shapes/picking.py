@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import cast
 
+from segcli.errors import SegcliError
 from segcli.shapes.finish import finish_indexing, note
 from segcli.shapes.indexing import Access, Along, Fixed, Indexing, Step
 from segcli.shapes.parts import is_ragged
@@ -21,6 +22,7 @@ from segcli.shapes.values import (
     Size,
     SliceBounds,
     Span,
+    Symbol,
     Tensor,
     Value,
     type_name,
@@ -75,11 +77,16 @@ def _position(index: Item, kind: str, library: str) -> int | str | SliceBounds:
     match value:
         case Tensor():
             return _held(index, value, library)
+        case Symbol():
+            return index.text
         case int():
             return int(value)
         case SliceBounds(step=0):
             raise RaisedError(index.span, "ValueError", "slice step cannot be zero")
-        case SliceBounds():
+        case SliceBounds(start, stop):
+            if isinstance(start, str) or isinstance(stop, str):
+                message = f"which tensors [{index.text}] picks hangs on sizes that are not known"
+                raise SegcliError(message, hint="give the sizes numbers")
             return value
         case _:
             words = f"{kind} indices must be integers or slices, not {type_name(value)}"
@@ -103,7 +110,7 @@ def _sliced(state: Evaluation, several: Parts, bounds: SliceBounds, index: Item)
     """Return some of several tensors."""
     count = several.count
     if isinstance(count, int):
-        return replace(several, runs=_sliced_runs(several.runs, range(count)[slice(*_bounds(bounds))]))
+        return replace(several, runs=_sliced_runs(several.runs, range(count)[_slice(bounds)]))
     (run,) = several.runs
     left, first, _ = slice_symbol(bounds, count)
     if first is None or several.source is None:
@@ -118,8 +125,9 @@ def _sliced(state: Evaluation, several: Parts, bounds: SliceBounds, index: Item)
     return replace(several, runs=(run,))
 
 
-def _bounds(bounds: SliceBounds) -> tuple[int | None, int | None, int | None]:
-    return bounds.start, bounds.stop, bounds.step
+def _slice(bounds: SliceBounds) -> slice:
+    # Those that are not known are refused before.
+    return slice(cast("int | None", bounds.start), cast("int | None", bounds.stop), bounds.step)
 
 
 def _sliced_runs(runs: tuple[Run, ...], positions: range) -> tuple[Run, ...]:
@@ -170,13 +178,13 @@ def _shape(several: Parts, run: Run, start: Size, *, last: bool) -> tuple[Size, 
     if source is None or run.width is None or not is_ragged(run, source.shape[dim]):
         return shape
     size, width = source.shape[dim], run.width
-    left: Size = f"{size} - {_grouped(str(start))}" if isinstance(start, str) else difference(size, start)
+    left = difference(size, start)
     if last:
         width = left
     elif isinstance(width, int) and isinstance(start, int):
         width = capped(lessened(size, start), width)
     else:
-        width = f"min({width}, {left})"
+        width = capped(left, width)
     return (*shape[:dim], width, *shape[dim + 1 :])
 
 

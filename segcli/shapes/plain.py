@@ -1,12 +1,12 @@
 """What Python itself computes: numbers and tuples, such as sizes, some of which are not known."""
 
-import operator
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from segcli.errors import SegcliError
-from segcli.shapes.symbols import difference, product, quotient, total
+from segcli.marks import BINARY, SINGLE
+from segcli.shapes.symbols import difference, divides, product, quotient, total
 from segcli.shapes.values import (
     INTEGER,
     Item,
@@ -27,7 +27,7 @@ from segcli.shapes.values import (
 
 def _rest(size: Size, other: Size) -> Size:
     """Return what is left of a division; nothing where it cancels."""
-    return f"{_bracketed(size)} % {_bracketed(other)}" if " // " in str(quotient(size, other)) else 0
+    return 0 if divides(other, size) else f"{_bracketed(size)} % {_bracketed(other)}"
 
 
 def _bracketed(size: Size) -> str:
@@ -35,27 +35,6 @@ def _bracketed(size: Size) -> str:
     return text if text.isalnum() else f"({text})"
 
 
-_NUMBERS: dict[str, Callable[..., Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "**": operator.pow,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
-    "<<": operator.lshift,
-    ">>": operator.rshift,
-}
-_SINGLE: dict[str, Callable[..., Any]] = {"-": operator.neg, "+": operator.pos, "~": operator.invert}
 _EQUALITIES = ("==", "!=")
 _COMPARISONS = (*_EQUALITIES, "<", "<=", ">", ">=")
 _OF_INTS = ("&", "|", "^", "<<", ">>", "~")
@@ -85,6 +64,8 @@ def compute(mark: str, operands: list[Item], span: Span) -> Value:
         RaisedError: As Python would raise.
     """
     values = [operand.value for operand in operands]
+    if mark == "@":
+        raise _unsupported(mark, values, span)
     if all(isinstance(value, int | float) for value in values):
         return _number(mark, values, span)
     if all(isinstance(value, int | float | Symbol | Unknown) for value in values):
@@ -99,8 +80,19 @@ def compute(mark: str, operands: list[Item], span: Span) -> Value:
                 message = f"a {several.kind} of more than {_MAX_ITEMS} items is not written out here"
                 raise SegcliError(message, hint="bind a name to a tensor of that size, such as i=int64:100")
             return replace(several, items=several.items * count)
+        case "*", [Listed() as several, other] | [other, Listed() as several]:
+            raise _unrepeatable(several, other, span)
         case _:
             raise _unsupported(mark, values, span)
+
+
+def _unrepeatable(several: Listed, other: Value, span: Span) -> SegcliError | RaisedError:
+    kind = type_name(other)
+    if isinstance(other, Symbol | Unknown) and kind in ("int", "bool"):
+        return SegcliError(
+            f"how often the {several.kind} repeats is not known", hint="give the sizes that it hangs on as numbers"
+        )
+    return RaisedError(span, "TypeError", f"can't multiply sequence by non-int of type '{kind}'")
 
 
 def _joined(one: Listed, other: Value, span: Span) -> Listed:
@@ -125,7 +117,7 @@ def _compared(mark: str, values: list[Value], span: Span) -> Value:
         if sizes[0] == sizes[1]:
             return mark in ("==", "<=", ">=")
         try:
-            return bool(_NUMBERS[mark](*sizes))
+            return bool(BINARY[mark](*sizes))
         except TypeError as error:
             raise RaisedError(span, "TypeError", str(error)) from error
     if mark in _EQUALITIES:
@@ -193,10 +185,8 @@ def _as_value(size: Size) -> Value:
 def _number(mark: str, values: list[Any], span: Span) -> Value:
     if mark in ("**", "<<") and abs(values[1]) > _MAX_BITS:
         raise _too_large()
-    if mark not in (_SINGLE if len(values) == 1 else _NUMBERS):
-        raise _unsupported(mark, values, span)
     try:
-        made: int | float | complex = (_SINGLE[mark] if len(values) == 1 else _NUMBERS[mark])(*values)
+        made: int | float | complex = (SINGLE[mark] if len(values) == 1 else BINARY[mark])(*values)
     except TypeError as error:
         raise _unsupported(mark, values, span) from error
     except (ArithmeticError, ValueError) as error:
@@ -223,6 +213,9 @@ def index_plain(base: Item, index: Item) -> Value:
         raise RaisedError(base.span, "TypeError", f"'{type_name(value)}' object is not subscriptable")
     at = _position(index.value)
     if isinstance(at, SliceBounds):
+        if isinstance(at.start, str) or isinstance(at.stop, str):
+            message = f"how many items {base.text}[{at}] has hangs on sizes that are not known"
+            raise SegcliError(message, hint="give the sizes numbers")
         try:
             return replace(value, items=value.items[slice(at.start, at.stop, at.step)])
         except ValueError as error:

@@ -5,16 +5,16 @@ What stands behind ``=`` is for the reader only. ``self`` is counted, as Python'
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
 from segcli.shapes.values import Item, Listed, RaisedError, Tensor, Value
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Parameters:
     """The parameters of a function.
 

@@ -1,12 +1,11 @@
 """What a reduction, or a function along an axis, gives."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.indexing import Step
+from segcli.shapes.records import record
 from segcli.shapes.values import Shape
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Reduced:
     """What a function gives.
 

@@ -1,19 +1,26 @@
 """Explanations as tables."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from segcli.shapes.confirm import Confirmation, Found
-from segcli.shapes.examples import Examples
 from segcli.shapes.flows import Flows, follow, styled_expression, styled_formula, styled_shape
 from segcli.shapes.indexing import axes_text
 from segcli.shapes.labels import labelled
 from segcli.shapes.result import Answer, Broadcast, Explanation, Failure, TraceStep
+from segcli.shapes.text.nodes import Assign
+from segcli.shapes.text.parse import parse
 from segcli.shapes.text.scan import pointed
 from segcli.shapes.values import Labels, Shape, format_sizes
 from segcli.table import Cell, Column, Style, Styled, Table
 
+if TYPE_CHECKING:
+    from segcli.shapes.confirm import Confirmation, Found
+    from segcli.shapes.examples import Examples
+
 _NAMES = {"torch": "PyTorch", "numpy": "NumPy"}
 _MAX_TOKEN = 28
+# A trace that is longer nobody reads, and a terminal takes seconds for it.
+_MAX_ROWS = 200
 _STEP_COLUMNS = (Column("token"), Column("kind"), Column("takes"), Column("gives"), Column("what it does"))
 _ANSWER_COLUMNS = (Column("library"), Column("shape"), Column("dtype"), Column("storage"), Column("bytes"))
 _EXAMPLE_COLUMNS = (Column("expression"), Column("with"), Column("PyTorch"), Column("NumPy"))
@@ -25,22 +32,22 @@ def tables(result: Explanation) -> list[Table]:
     made = [_steps(result, flows)]
     if result.formula is not None:
         made.append(_formula(result, result.formula, flows))
-    made += [_broadcast(broadcast) for broadcast in result.broadcasts if len(broadcast.rows) > 1]
-    return [*made, _libraries(result)]
+    made += [_broadcast(result, broadcast, flows) for broadcast in result.broadcasts if len(broadcast.rows) > 1]
+    return [*made, _libraries(result, flows)]
 
 
-def example_tables(result: Examples) -> list[Table]:
+def example_tables(result: "Examples") -> list[Table]:
     """Return the first example in full, and all others as rows."""
     first, *others = result.examples
     rows = [
         (example.expr, _bindings(example), _brief(example.torch), _brief(example.numpy) + _mark(example))
         for example in others
     ]
-    notes = ("* differs from the other library. Ask for the reason: segcli shapes 'y[0, :, i]' y=2,3,4 i=2,",)
-    return [*tables(first), Table("more, by PyTorch and by NumPy", _EXAMPLE_COLUMNS, rows, notes)]
+    notes = ("* NumPy gives something else. To see why: segcli shapes 'y[0, :, i]' y=2,3,4 i=2,",)
+    return [*tables(first), Table("more examples", _EXAMPLE_COLUMNS, rows, notes)]
 
 
-def confirmation_table(result: Explanation, confirmation: Confirmation) -> Table:
+def confirmation_table(result: Explanation, confirmation: "Confirmation") -> Table:
     """Return what the installed PyTorch did beside what was explained."""
     # Not what follows a plus sign: how it was built says nothing about shapes.
     torch = f"torch {confirmation.version.partition('+')[0]}"
@@ -51,19 +58,20 @@ def confirmation_table(result: Explanation, confirmation: Confirmation) -> Table
         notes.append(f"with {taken}")
     if confirmation.device == "meta" and confirmation.found is not None:
         notes.append("on the meta device, without values: the tensors are too large to make")
-    rows = [_answer_row("segcli", result.torch)]
+    flows = follow(result)
+    rows = [_answer_row("segcli", result.torch, result, flows)]
     if confirmation.found is not None:
-        rows.append(_found_row(torch, confirmation.found))
+        rows.append(_found_row(torch, confirmation.found, result, flows))
     return Table(f"{torch} {verdict}", _ANSWER_COLUMNS, rows, notes)
 
 
-def _found_row(name: str, found: Found) -> tuple[Cell, ...]:
+def _found_row(name: str, found: "Found", result: Explanation, flows: Flows) -> tuple[Cell, ...]:
     if found.error is not None:
         return name, found.error[0], None, None, None
     answer = Answer(
         found.shape, found.dtype, found.view, found.members, None, None, found.bytes, found.type, found.value
     )
-    return _answer_row(name, answer)
+    return _answer_row(name, answer, result, flows)
 
 
 def _steps(result: Explanation, flows: Flows) -> Table:
@@ -71,11 +79,23 @@ def _steps(result: Explanation, flows: Flows) -> Table:
     notes = [] if result.answer.error is None else _failure_lines(result, result.answer.error)
     if result.formula is None:
         notes += _reasons(result)
-    title = [*styled_expression(result, flows), ("  ->  ", ""), *_outcome(result.answer, flows)]
+    title = [*styled_expression(result, flows), ("  ->  ", ""), *_outcome(result, flows)]
     if result.lead == "numpy":
         title.append((f"  ({lead})", ""))
-    rows = [_step_row(step, flows, several=result.steps[-1].stage > 0) for step in result.steps]
+    rows = _step_rows(result, flows)
+    if len(rows) > _MAX_ROWS:
+        left_out = len(rows) - _MAX_ROWS
+        rows[_MAX_ROWS // 2 : -_MAX_ROWS // 2] = [("...", None, None, None, f"{left_out:,} more; --json has them all")]
     return Table(Styled(title), _STEP_COLUMNS if rows else (), rows, notes)
+
+
+def _step_rows(result: Explanation, flows: Flows) -> list[tuple[Cell, ...]]:
+    return [_step_row(step, flows, several=result.steps[-1].stage > 0) for step in result.steps]
+
+
+def trace_table(result: Explanation) -> Table:
+    """Return the trace alone, every step of it."""
+    return Table(result.expr, _STEP_COLUMNS, _step_rows(result, follow(result)))
 
 
 def _formula(result: Explanation, formula: str, flows: Flows) -> Table:
@@ -84,12 +104,14 @@ def _formula(result: Explanation, formula: str, flows: Flows) -> Table:
 
 
 def _reasons(result: Explanation) -> list[str]:
-    lines = [broadcast.why for broadcast in result.broadcasts if broadcast.why]
+    # The same index may stand there twice.
+    lines = list(dict.fromkeys(broadcast.why for broadcast in result.broadcasts if broadcast.why))
     lines += [f"needs {', '.join(result.needs)}"] if result.needs else []
     return lines + [f"note: {note}" for note in result.notes]
 
 
-def _outcome(answer: Answer, flows: Flows) -> list[tuple[str, Style]]:
+def _outcome(result: Explanation, flows: Flows) -> list[tuple[str, Style]]:
+    answer = result.answer
     if answer.error is not None:
         return [(answer.error.type, "")]
     if answer.shape is None:
@@ -103,7 +125,7 @@ def _outcome(answer: Answer, flows: Flows) -> list[tuple[str, Style]]:
         parts.append((f" {member.dtype}", ""))
     return parts or [
         *_styled_sizes(labelled(answer.shape, answer.labels), flows),
-        (f"  {answer.dtype}, {_storage(answer)}", ""),
+        (f"  {answer.dtype}, {'written ' if _writes(result) else ''}{_storage(answer, result)}", ""),
     ]
 
 
@@ -161,24 +183,32 @@ def _axes_cell(axes: Sequence[int | str], sizes: Shape, styles: Sequence[Style])
     return Styled(((words, ""), *styled_shape(sizes, styles)))
 
 
-def _broadcast(broadcast: Broadcast) -> Table:
-    width = len(broadcast.shape)
-    columns = [Column("index"), *(Column(f"axis {axis}", "count") for axis in broadcast.axes)]
-    rows = [(row.token, *_padded(row.shape, width)) for row in broadcast.rows]
-    return Table(
-        f"{broadcast.what} broadcast together", columns, [*rows, ("together", *_padded(broadcast.shape, width))]
-    )
+def _broadcast(result: Explanation, broadcast: Broadcast, flows: Flows) -> Table:
+    styles = [flows.made(broadcast.stage, axis) for axis in broadcast.axes]
+    of_operands = broadcast.what == "operands"
+    columns = [
+        Column("operand" if of_operands else "index"),
+        *(Column(f"axis {axis}", "count") for axis in broadcast.axes),
+    ]
+    rows = [(row.token, *_padded(row.shape, styles)) for row in broadcast.rows]
+    if of_operands and broadcast.stage == flows.last and _writes(result):
+        return Table("the value is broadcast to the place", columns, rows)
+    together = ("together", *_padded(broadcast.shape, styles))
+    return Table(f"{broadcast.what} broadcast together", columns, [*rows, together])
 
 
-def _padded(shape: Sequence[int | str], width: int) -> tuple[Cell, ...]:
-    """Line sizes up at the right, as broadcasting does."""
-    return (*("" for _ in range(width - len(shape))), *shape)
+def _padded(shape: Shape, styles: Sequence[Style]) -> tuple[Cell, ...]:
+    """Line sizes up at the right, as broadcasting does, each in the style of its axis."""
+    missing = max(len(styles) - len(shape), 0)
+    # A value that is written may have more axes, of size 1, than the place.
+    sizes = zip(shape[max(len(shape) - len(styles), 0) :], styles[missing:], strict=True)
+    return (*("" for _ in range(missing)), *(Styled(((str(size), style),)) for size, style in sizes))
 
 
-def _libraries(result: Explanation) -> Table:
+def _libraries(result: Explanation, flows: Flows) -> Table:
     order = ("numpy", "torch") if result.lead == "numpy" else ("torch", "numpy")
     answers = {"torch": result.torch, "numpy": result.numpy}
-    rows = [_answer_row(_NAMES[name], answers[name]) for name in order]
+    rows = [_answer_row(_NAMES[name], answers[name], result, flows) for name in order]
     other = answers[order[1]]
     notes = []
     if other.error is not None:
@@ -191,16 +221,33 @@ def _libraries(result: Explanation) -> Table:
     return Table("PyTorch and NumPy" if order[0] == "torch" else "NumPy and PyTorch", _ANSWER_COLUMNS, rows, notes)
 
 
-def _answer_row(name: str, answer: Answer) -> tuple[Cell, ...]:
+def _answer_row(name: str, answer: Answer, result: Explanation, flows: Flows) -> tuple[Cell, ...]:
     if answer.error is not None:
         return name, answer.error.type, None, None, None
     if answer.shape is None:
         return name, _plain(answer), None, None, None
     if answer.members:
-        shapes = ", ".join(f"{member.name} {format_sizes(member.shape)}" for member in answer.members)
+        shapes: list[tuple[str, Style]] = []
+        for member in answer.members:
+            shapes.append((f"{', ' if shapes else ''}{member.name} ", ""))
+            shapes += _styled_like(member.shape, answer, result, flows)
         dtypes = dict.fromkeys(member.dtype for member in answer.members)
-        return name, shapes, ", ".join(dtypes), _storage(answer), None
-    return name, _shape(answer), answer.dtype, _storage(answer), _bytes(answer)
+        return name, Styled(shapes), ", ".join(dtypes), _storage(answer, result), None
+    shape = Styled(_styled_like(answer.shape, answer, result, flows))
+    return name, shape, answer.dtype, _storage(answer, result), _bytes(answer)
+
+
+def _styled_like(shape: Shape, answer: Answer, result: Explanation, flows: Flows) -> list[tuple[str, Style]]:
+    """Give sizes the styles that they have in the leading library's shape, where it is clear which are which."""
+    if answer is result.answer:
+        return _styled_sizes(shape, flows)
+    leading = result.answer.shape or ()
+    sizes = {size: flows.result(axis) for axis, size in enumerate(leading)}
+    clear = len(sizes) == len(leading) and len(set(shape)) == len(shape)
+    if shape == leading and (clear or not result.differs):
+        return _styled_sizes(shape, flows)
+    parts = styled_shape(shape, [sizes.get(size, "") if clear else "" for size in shape])
+    return [("(", ""), *parts, (",)" if len(shape) == 1 else ")", "")]
 
 
 def _bytes(answer: Answer) -> str | None:
@@ -211,8 +258,15 @@ def _shape(answer: Answer) -> str:
     return format_sizes(answer.shape or ())
 
 
-def _storage(answer: Answer) -> str:
+def _storage(answer: Answer, result: Explanation) -> str:
+    """Say where the result is stored; of an assignment, what is written to."""
+    if _writes(result):
+        return "in place" if answer.view else "to a copy"
     return {True: "view", False: "copy", None: "view or copy"}[answer.view]
+
+
+def _writes(result: Explanation) -> bool:
+    return isinstance(parse(result.expr), Assign)
 
 
 def _brief(answer: Answer) -> str:

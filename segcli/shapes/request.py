@@ -1,15 +1,15 @@
 """A call of a function of one tensor: how its arguments are read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from segcli.errors import SegcliError
+from segcli.shapes.records import record
 from segcli.shapes.values import Item, Span, Tensor, Value, type_name
 
 _ALIASES = {"axis": "dim", "keepdims": "keepdim"}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Given:
     """An argument as it was given: for the parameter ``name``, at ``position`` from 1, or 0 for a keyword."""
 
@@ -23,7 +23,7 @@ class Given:
         return self.item.value
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Request:
     """A call.
 
@@ -31,7 +31,7 @@ class Request:
         name: The function.
         span: Where the call stands.
         text: The call as written.
-        types: The types of its arguments as PyTorch's messages list them.
+        pairs: Keyword (empty for a positional one) and value of each argument, as they were given.
         arguments: The arguments in order, the tensor left out.
         given: The arguments by parameter; which one a position means, PyTorch's overloads may see otherwise.
         of_torch: Whether it is ``torch.f(x, ...)``.
@@ -41,11 +41,16 @@ class Request:
     name: str
     span: Span
     text: str
-    types: str
+    pairs: Sequence[tuple[str, Item]]
     arguments: tuple[Given, ...]
     given: Mapping[str, Given]
     of_torch: bool
     left_out: int = 0
+
+    @property
+    def types(self) -> str:
+        """The types of the arguments as PyTorch's messages list them."""
+        return _list_types(self.pairs, of_torch=self.of_torch, left_out=bool(self.left_out))
 
     @property
     def dim(self) -> Given | None:
@@ -96,8 +101,7 @@ def read_request(
             message = f"{name}({shown}) is not supported, only {_listed(known)}, each once"
             raise SegcliError(message, hint=_hint(name, known, item.value))
         given[target] = Given(target, item, 0 if keyword else place + 1 + of_torch)
-    types = list_types(arguments, of_torch=of_torch, left_out=of_torch)
-    return Request(name, span, text, types, tuple(given.values()), given, of_torch, int(of_torch))
+    return Request(name, span, text, arguments, tuple(given.values()), given, of_torch, int(of_torch))
 
 
 def _target(name: str, keyword: str) -> str:
@@ -116,7 +120,7 @@ def _hint(name: str, known: Sequence[str], value: Value) -> str:
     return f"write x.{name}({', '.join(usual[parameter] for parameter in known if parameter in usual)})"
 
 
-def list_types(arguments: Sequence[tuple[str, Item]], *, of_torch: bool, left_out: bool) -> str:
+def _list_types(arguments: Sequence[tuple[str, Item]], *, of_torch: bool, left_out: bool) -> str:
     """List types as PyTorch's argument parser does, trailing comma included."""
     shown = ["Tensor"] if left_out else []
     shown += [type_name(item.value) for keyword, item in arguments if not keyword]

@@ -5,16 +5,14 @@ A function has signatures, written as ``int k, int dim=, *, bool? stable=``: a t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
-from segcli.errors import SegcliError
-from segcli.shapes.calls import Call
-from segcli.shapes.request import Given, Request, list_types
+from segcli.shapes.records import record
+from segcli.shapes.request import Given, Request
 from segcli.shapes.values import (
     INTEGER,
     DType,
-    Item,
     Listed,
     Pair,
     Parts,
@@ -45,7 +43,7 @@ _CLASSES = {"bool": bool, "Tensor": Tensor, "dtype": DType, "str": str}
 _ALSO = {"dim": "axis", "keepdim": "keepdims"}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Parameter:
     """One parameter of a signature, by its name and PyTorch's name of its type."""
 
@@ -56,7 +54,7 @@ class Parameter:
     keyword_only: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Signatures:
     """The signatures of a function, in the order in which they are tried.
 
@@ -79,7 +77,8 @@ def signatures(*of_method: str, out: Sequence[bool] = ()) -> Signatures:
 
 
 @cache
-def _parsed(text: str) -> tuple[Parameter, ...]:
+def read_signature(text: str) -> tuple[Parameter, ...]:
+    """Read a signature as it is written."""
     parameters = []
     keyword_only = False
     for word in filter(None, text.split(", ")):
@@ -104,12 +103,15 @@ def choose(request: Request, known: Signatures) -> dict[str, Given]:
         RaisedError: The TypeError of PyTorch, where none does.
     """
     texts = known.of_torch if request.of_torch else known.of_method
-    every = [_parsed(text) for text in texts]
+    every = [read_signature(text) for text in texts]
     for parameters in every:
         bound = _match(request, parameters, raising=len(every) == 1)
         if bound is not None:
             return bound
-    plausible = [parameters for parameters in every if len(parameters) >= len(request.arguments)]
+    count = len(request.arguments)
+    plausible = [
+        parameters for parameters in every if sum(not each.optional for each in parameters) <= count <= len(parameters)
+    ]
     if len(plausible) == 1:
         _match(request, plausible[0], raising=True)
     words = f"{request.name}() received an invalid combination of arguments - got {request.types}"
@@ -220,50 +222,6 @@ def is_integer(value: Value) -> bool:
     return isinstance(value, int | Symbol) and not isinstance(value, bool)
 
 
-def bind_call(call: Call, known: Signatures) -> dict[str, Given]:
-    """Bind the arguments of a call, its tensors among them, to the parameters of PyTorch's first fitting signature.
-
-    The tensor of a method stands before the others and belongs to no parameter. Where a signature takes ``ints``, or
-    ``sizes`` (of which one alone is no list), and nothing else by position, they may stand by themselves:
-    ``x.view(2, 3)``.
-
-    Args:
-        call: The call.
-        known: The signatures: ``of_method`` without the tensor, ``of_torch`` with it.
-
-    Raises:
-        RaisedError: The TypeError of PyTorch, where none fits.
-    """
-    of_torch = call.space != "method"
-    arguments = call.arguments if of_torch else call.arguments[1:]
-    given = [Given(keyword, item, 0 if keyword else place + 1) for place, (keyword, item) in enumerate(arguments)]
-    types = list_types(arguments, of_torch=of_torch, left_out=False)
-    by_name = {each.name: each for each in given if each.name}
-    request = Request(call.name, call.span, call.text, types, tuple(given), by_name, of_torch)
-    return choose(_gathered(request, known), known)
-
-
-def _gathered(request: Request, known: Signatures) -> Request:
-    """Make one list of the numbers that stand by themselves in front."""
-    place = int(request.of_torch)
-    texts = known.of_torch if request.of_torch else known.of_method
-    takes_ints = any(_takes_numbers(_parsed(text)) for text in texts)
-    numbers = [given for given in request.arguments if given.position][place:]
-    if not takes_ints or not numbers or not is_integer(numbers[0].value) or request.of_torch:
-        return request
-    span = (numbers[0].item.span[0], numbers[-1].item.span[1])
-    text = ", ".join(given.item.text for given in numbers)
-    one = Given("", Item(Listed(tuple(given.item for given in numbers), is_tuple=True), text, span), place + 1)
-    rest = tuple(given for given in request.arguments if given not in numbers)
-    return replace(request, arguments=(*rest[:place], one, *rest[place:]))
-
-
-def _takes_numbers(parameters: Sequence[Parameter]) -> bool:
-    """Tell whether a signature takes a list of ints by position, and nothing else."""
-    positional = [parameter for parameter in parameters if not parameter.keyword_only]
-    return len(positional) == 1 and positional[0].kind in ("ints", "sizes")
-
-
 def _mismatch(name: str, parameter: Parameter, given: Given) -> str:
     found = f"not {type_name(given.value)}"
     if parameter.kind in ("ints", "sizes") and isinstance(given.value, Listed) and given.position:
@@ -276,44 +234,6 @@ def _mismatch(name: str, parameter: Parameter, given: Given) -> str:
         )
     position = f" (position {given.position})" if given.position else ""
     return f"{name}(): argument '{parameter.name}'{position} must be {_TYPES.get(parameter.kind, 'Tensor')}, {found}"
-
-
-def read_dims(name: str, bound: Mapping[str, Given]) -> tuple[int, ...] | None:
-    """Return the dimensions that were asked for as written, or None where none were.
-
-    Raises:
-        RaisedError: The TypeError of PyTorch for what is no int; from the second on, a bool passes for one.
-    """
-    given = bound.get("dim")
-    if given is None or given.value is None:
-        return None
-    if not isinstance(given.value, Listed):
-        return (as_int(given.value),)
-    dims = []
-    for place, item in enumerate(given.value.items):
-        if not isinstance(item.value, int) and not is_integer(item.value):
-            words = (
-                f"{name}(): argument 'dim' failed to unpack the object at pos {place + 1} with error "
-                f'"type must be tuple of ints,but got {type_name(item.value)}"'
-            )
-            raise RaisedError(given.item.span, "TypeError", words)
-        dims.append(as_int(item.value))
-    return tuple(dims)
-
-
-def as_int(value: Value) -> int:
-    """Return what a signature found to be an int or a bool.
-
-    Raises:
-        SegcliError: For an int that is not known.
-    """
-    if isinstance(value, Tensor) and value.values is not None:
-        return int(value.values[0])
-    if isinstance(value, Symbol | Tensor):
-        shown = value.size if isinstance(value, Symbol) else value.text
-        message = f"the value of {shown} is not known, and a number is needed"
-        raise SegcliError(message, hint="write or bind a number in its place")
-    return int(value) if isinstance(value, int) else 0
 
 
 def flag(bound: Mapping[str, Given], name: str, *, default: bool = False) -> bool:

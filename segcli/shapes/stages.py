@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Indexing
+from segcli.shapes.records import record
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.text.nodes import Node
 from segcli.shapes.values import Item, Tensor, Value
@@ -20,7 +21,7 @@ class Library:
     index: Callable[[Tensor, Item, int], Indexing]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Input:
     """What an operation works on.
 
@@ -35,7 +36,7 @@ class Input:
     stage: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Stage:
     """One operation of the expression.
 

@@ -1,10 +1,12 @@
 """Strides: how far apart in storage two neighbours along an axis lie, on which it hangs what may be viewed as what."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from segcli.shapes.indexing import Along, Indexing
-from segcli.shapes.symbols import product, quotient
+from segcli.shapes.records import record
+from segcli.shapes.symbols import divides, product
+from segcli.shapes.symbols.text import factors
 from segcli.shapes.values import Shape, Size, Tensor, format_sizes
 
 Strides = tuple[Size | None, ...]
@@ -62,8 +64,35 @@ def is_row_major(tensor: Tensor) -> bool | None:
     if tensor.strides is None or 0 in tensor.shape:
         return True
     rows = zip(tensor.shape, tensor.strides, row_major(tensor.shape), strict=True)
-    odd = [stride for size, stride, expected in rows if size != 1 and stride != expected]
+    odd = [stride for size, stride, expected in rows if size != 1 and not _is_same(stride, expected)]
     return None if None in odd else not odd
+
+
+def _is_same(stride: Size | None, expected: Size) -> bool:
+    # What was needed since may write the same product in another way.
+    return stride == expected or (isinstance(stride, str) and product([stride]) == product([expected]))
+
+
+def hangs_on_ones(tensor: Tensor) -> bool:
+    """Tell whether a tensor lies row after row only where sizes that are not known are 1, as far as that is known.
+
+    Examples:
+        >>> hangs_on_ones(Tensor(("N", "C"), "int64", "x.T", strides=(1, "N")))
+        True
+        >>> hangs_on_ones(Tensor(("N", 4, 3), "int64", "x.mT", strides=(12, 1, 4)))
+        False
+    """
+    return is_row_major(tensor) is False and is_row_major(_at_ones(tensor)) is not False
+
+
+def _at_ones(tensor: Tensor) -> Tensor:
+    """Return a tensor with every size that is not known as small as it can be."""
+    strides = tuple(None if stride is None else _number_of(stride) for stride in strides_of(tensor))
+    return replace(tensor, shape=tuple(map(_number_of, tensor.shape)), strides=strides)
+
+
+def _number_of(size: Size) -> int:
+    return factors(size)[0]
 
 
 def view_strides(source: Tensor, done: Indexing) -> Strides | None:
@@ -84,7 +113,7 @@ def _is_identity(done: Indexing) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Fit:
     """Whether a tensor can be looked at as having another shape.
 
@@ -113,6 +142,20 @@ def fit(source: Tensor, shape: Shape) -> Fit:
         >>> fit(Tensor((3, 2, 4), "int64", "x.transpose(0, 1)", strides=(4, 12, 1)), (3, 2, 2, 2)).strides
         (4, 12, 2, 1)
     """
+    if any(isinstance(size, str) for size in (*source.shape, *shape)):
+        return _certain(source, shape, _fit(source, shape))
+    return _fit(source, shape)
+
+
+def _certain(source: Tensor, shape: Shape, how: Fit) -> Fit:
+    """Leave open what sizes of 1 allow that no other size does."""
+    if how.strides is not None:
+        return how
+    ones = _fit(_at_ones(source), tuple(map(_number_of, shape)))
+    return how if ones.strides is None and ones.certain else Fit(None, certain=False)
+
+
+def _fit(source: Tensor, shape: Shape) -> Fit:
     unknown = is_row_major(source)
     if unknown is not False:
         order = f"{source.text} in row-major order, which hangs on the operations before it"
@@ -159,18 +202,6 @@ def _is_part(size: Size, whole: Size) -> bool:
     return size != whole and divides(size, whole)
 
 
-def divides(size: Size, whole: Size) -> bool:
-    """Tell whether a size is known to divide another one.
-
-    Examples:
-        >>> divides("H", "6*H*W"), divides("H", "N"), divides(4, "8*H"), divides(0, 0)
-        (True, False, True, False)
-    """
-    if isinstance(size, int) and isinstance(whole, int):
-        return size != 0 and whole % size == 0
-    return size != 0 and " // " not in str(quotient(whole, size))
-
-
 def _may_equal(size: Size, other: Size) -> bool:
     """Tell whether two different sizes may be equal: neither is a multiple of the other, and one is not known."""
     if isinstance(size, int) and isinstance(other, int):
@@ -189,9 +220,9 @@ def made_strides(name: str, inputs: Sequence[Tensor], shape: Shape) -> Strides |
     Returns:
         The strides, None for row-major order; of an order that is not known, every one is None.
     """
-    if name in ("nonzero", "einsum"):
+    if name in ("nonzero", "argwhere", "einsum"):
         # Found column after column; and einsum permutes what it multiplies.
-        known = name == "nonzero" and len(shape) > 1 and isinstance(shape[0], int)
+        known = name != "einsum" and len(shape) > 1 and isinstance(shape[0], int)
         return (1, shape[0]) if known else (None,) * len(shape)
     if name in _ROW_MAJOR or all(tensor.strides is None or is_row_major(tensor) for tensor in inputs):
         return None

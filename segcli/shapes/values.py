@@ -1,9 +1,9 @@
 """What an expression works on: tensors known by shape and dtype, and the plain Python values around them."""
 
-from dataclasses import dataclass
 from math import prod
 
 from segcli.errors import SegcliError
+from segcli.shapes.records import record
 
 # A size that is not known is a symbol: a name, or what it follows from, such as "nonzero(m)".
 Size = int | str
@@ -19,9 +19,11 @@ INTEGER = ("uint8", "int8", "int16", "int32", "int64")
 # Sums of uint8 have it in NumPy; nobody binds it.
 NUMPY_INTEGER = (*INTEGER, "uint64")
 DTYPES = ("bool", *INTEGER, *FLOATING, *COMPLEX)
+# Of more tensors nobody wants a list: an axis may have 2^62 positions.
+_MAX_LISTED = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Tensor:
     """A tensor without its storage.
 
@@ -56,12 +58,12 @@ class Tensor:
         return 0 if 0 in self.shape else f"nonzero({self.text})"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SliceBounds:
-    """A slice's three numbers, as written."""
+    """A slice's three numbers, as written; a bound may follow from sizes that are not known."""
 
-    start: int | None = None
-    stop: int | None = None
+    start: Size | None = None
+    stop: Size | None = None
     step: int | None = None
 
     def __str__(self) -> str:
@@ -70,7 +72,7 @@ class SliceBounds:
         return f"{start}:{stop}" + (f":{step}" if step else "")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Listed:
     """A list or a tuple inside an index."""
 
@@ -85,7 +87,7 @@ class Listed:
         return "tuple" if self.is_tuple else "list"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pair:
     """What ``max(dim)`` and ``min(dim)`` of torch return: two tensors with names."""
 
@@ -94,7 +96,7 @@ class Pair:
     function: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Run:
     """Some of the tensors in ``Parts``, all alike.
 
@@ -114,7 +116,7 @@ class Run:
     stride: Size | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Parts:
     """A tuple, or a list, of tensors: what ``chunk``, ``split`` and ``unbind`` return.
 
@@ -140,28 +142,35 @@ class Parts:
         return sum(known) if len(known) == len(counts) else str(counts[0])
 
     def tensors(self) -> list[Tensor] | None:
-        """Return every tensor, or None where their number is not known."""
+        """Return every tensor, or None where their number is not known.
+
+        Raises:
+            SegcliError: For more than anyone lists.
+        """
         counts = [(run.count, run.tensor) for run in self.runs]
         if any(isinstance(count, str) for count, _ in counts):
             return None
+        if int(self.count) > _MAX_LISTED:
+            message = f"{self.function}() returns {self.count:,} tensors here, too many to go through one by one"
+            raise SegcliError(message, hint="pick some first, as in x.split(8)[0]")
         return [tensor for count, tensor in counts for _ in range(int(count))]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Symbol:
     """An int that is not known: a size, or what follows from sizes."""
 
     size: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Unknown:
     """A number of Python of which only the type is known, such as what ``x.item()`` returns: its type's name."""
 
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class DType:
     """A dtype as a value, such as ``torch.float32``."""
 
@@ -193,7 +202,7 @@ Value = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Item:
     """A value with the place in the expression that it was read from."""
 

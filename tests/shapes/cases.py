@@ -34,7 +34,8 @@ PARAMETERS = {
     "topk": "k dim largest sorted",
     "kthvalue": "k dim keepdim",
     **dict.fromkeys(("sort", "argsort"), "dim descending * stable"),
-    "cumsum": "dim * dtype",
+    **dict.fromkeys(("cumsum", "cumprod"), "dim * dtype"),
+    "count_nonzero": "dim",
     **dict.fromkeys(("softmax", "log_softmax"), "dim dtype"),
 }
 LACKING = ("topk", "kthvalue", "norm", "logsumexp", "softmax", "log_softmax")

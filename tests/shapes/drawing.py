@@ -1,15 +1,14 @@
 """Draws tensors and calls for the tests of one family of operations."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from segcli.shapes import explain
-from tests.shapes.agreement import SEED, disagreement
 from tests.shapes.cases import Case, shape_text
 from tests.shapes.formulas import check_formula
-from tests.shapes.oracle import ask_numpy, ask_torch
+from tests.shapes.oracle import ask_torch
 
 DTYPES = ["float32"] * 8 + ["float64", "float16", "int64", "int32", "uint8", "int8", "int16", "bool", "complex64"]
 
@@ -32,38 +31,6 @@ def bind(rng: random.Random, case: Case, name: str, shape: Sequence[int], dtype:
     case.tensors[name] = torch.arange(count).reshape(held).to(getattr(torch, dtype))
     case.specs[name] = f"{dtype}:{shape_text(tuple(held))}"
     return text
-
-
-def compare(case: Case) -> tuple[int, int]:
-    """Compare a case with PyTorch, words included, and with NumPy; return how many were asked, and how many raised."""
-    explanation = explain(case.expr, case.specs)
-    told = [(explanation.torch, ask_torch(case.expr, case.tensors))]
-    if case.numpy_expr:
-        told.append((explanation.numpy, ask_numpy(case.numpy_expr, case.tensors)))
-    for place, (answer, verdict) in enumerate(told):
-        # Which of two dtypes a kernel calls the expected one, hangs on how it lays out their memory.
-        varies = "expected scalar type" in verdict.message or "m1 and m2" in verdict.message
-        wrong = disagreement(answer, verdict, words=place == 0 and not varies)
-        assert wrong is None, f"{wrong}\nours: {answer}\nreal: {verdict}"
-    return len(told), sum(verdict.error is not None for _, verdict in told)
-
-
-def run_cases(draw: Callable[[random.Random], Case], count: int, *, chunk: int = 0) -> None:
-    """Compare random cases with the libraries; both answers and errors must be well represented."""
-    torch.set_num_threads(1)
-    seed = SEED + chunk
-    rng = random.Random(seed)
-    raised = asked = 0
-    for number in range(count):
-        case = draw(rng)
-        try:
-            several, errors = compare(case)
-        except Exception as error:
-            message = f"SEGCLI_FUZZ_SEED={seed}, case {number}: {case.expr} {case.specs}\n{error}"
-            raise AssertionError(message) from error
-        asked += several
-        raised += errors
-    assert 0.1 * asked < raised < 0.8 * asked
 
 
 def holds(expr: str, specs: dict[str, str], formula: str) -> None:

@@ -1,16 +1,14 @@
 """Random operands, and how a random call of a function is written for either library."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
-from segcli.errors import SegcliError
 from segcli.shapes import explain
 from segcli.shapes.confirm import confirm
 from segcli.shapes.operations import is_known
 from segcli.tensorrun import TensorRunner
-from tests.shapes.agreement import CASES, SEED, check
 from tests.shapes.cases import Case, shape_text
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
@@ -35,16 +33,6 @@ NUMBERS = [
 NUMBERS += ["0.5", "2.0", "1.0", "-1.5", "1e999", "1e10"]
 STRANGERS = ["None", "[1, 2, 3]", "[[1.5], [2]]", "[]", "(1, 2)", "'a'", "...", "[True]", "[1, [2]]"]
 _LOOKS = ["[1:]", "[::2]", "[0]", "[..., None]", "[:, 1:]", "[-1:]"]
-# What is refused, and not answered, for a reason.
-_REFUSED = (
-    "complex32",
-    "array of objects",
-    "repeats the",
-    "is no number",
-    "formatted with %",
-    "of a text",
-    "which is complex",
-)
 
 
 def bind(rng: random.Random, case: Case, dtypes: Sequence[str] = (*USUAL, *DTYPES)) -> str:
@@ -70,29 +58,6 @@ def finished(case: Case, expr: str, numpy_expr: str) -> Case:
     known = all(tensor.dtype != torch.bfloat16 for tensor in case.tensors.values())
     case.numpy_expr = numpy_expr if known and "bfloat16" not in expr else ""
     return case
-
-
-def run(
-    make: Callable[[random.Random], Case], share: int, *, seed: int = 0, words: Callable[[Case], bool] | None = None
-) -> None:
-    """Compare random cases with both libraries; of those that raise and those that do not there must be many."""
-    rng = random.Random(SEED + seed)
-    count = max(CASES // share, 300)
-    raised = refused = asked = 0
-    for number in range(count):
-        case = make(rng)
-        try:
-            raised += check(case, words=words is None or words(case))
-            asked += 1 + bool(case.numpy_expr)
-        except SegcliError as error:
-            if not any(phrase in error.message for phrase in _REFUSED):
-                raise
-            refused += 1
-        except Exception as error:
-            message = f"SEGCLI_FUZZ_SEED={SEED}, case {number}\n{case.expr} {case.specs}\n{error}"
-            raise AssertionError(message) from error
-    assert refused < 0.1 * count
-    assert 0.1 * asked < raised < 0.8 * asked
 
 
 def holds(expr: str, specs: Mapping[str, str]) -> None:

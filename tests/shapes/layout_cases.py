@@ -8,10 +8,7 @@ import numpy as np
 import torch
 
 from segcli.shapes import explain
-from tests.shapes.agreement import CASES, SEED, check
 from tests.shapes.cases import Case, shape_text
-from tests.shapes.formulas import check_formula
-from tests.shapes.oracle import ask_torch
 
 SHAPES = [
     (),
@@ -69,6 +66,18 @@ def make_odd(rng: random.Random, case: Case) -> tuple[int, ...]:
     return shape
 
 
+def drawn(*draws: Draw) -> Callable[[random.Random], Case]:
+    """Draw one of the calls, of a tensor that lies oddly."""
+
+    def draw(rng: random.Random) -> Case:
+        case = start(rng)
+        shape = make_odd(rng, case)
+        case.expr, case.numpy_expr = rng.choice(draws)(rng, case.expr, case.numpy_expr, shape)
+        return case
+
+    return draw
+
+
 def dim(rng: random.Random, ndim: int) -> str:
     """Draw a dim, mostly one that is there."""
     if rng.random() < 0.75 and ndim:
@@ -101,52 +110,6 @@ def in_form(rng: random.Random, name: str, base: str, arguments: Sequence[str], 
     return f"{base}.{name}({', '.join(given)})"
 
 
-def run(draw: Draw, count: int, chunk: int, *, words: bool = False) -> None:
-    """Compare random calls with both libraries; both results and errors must be well represented."""
-    rng = random.Random(SEED + chunk)
-    raised = asked = 0
-    for number in range(count):
-        case = start(rng)
-        shape = make_odd(rng, case)
-        case.expr, case.numpy_expr = draw(rng, case.expr, case.numpy_expr, shape)
-        try:
-            raised += check(case, words=words)
-        except Exception as error:
-            message = (
-                f"SEGCLI_FUZZ_SEED={SEED}, chunk {chunk}, case {number}: {case.expr} | {case.numpy_expr} {case.specs}"
-            )
-            message += f"\n{type(error).__name__}: {error}"
-            raise AssertionError(message) from error
-        asked += 1 + bool(case.numpy_expr)
-    assert 0.1 * asked < raised < 0.85 * asked, (raised, asked)
-
-
-def count_of(share: int) -> int:
-    """Return how many cases a test of a family takes."""
-    return max(CASES // share, 50)
-
-
 def numbered(shape: tuple[int, ...]) -> torch.Tensor:
     """Return a tensor of which every element is another number."""
     return torch.from_numpy(np.arange(prod(shape), dtype=np.float32).reshape(shape))
-
-
-def check_formulas(draw: Draw, count: int) -> None:
-    """Evaluate the formulas of random calls element by element; most calls must have one."""
-    rng = random.Random(SEED)
-    seen = 0
-    for _ in range(count):
-        case = start(rng)
-        shape = make_odd(rng, case)
-        case.expr, case.numpy_expr = draw(rng, case.expr, case.numpy_expr, shape)
-        explanation = explain(case.expr, case.specs)
-        if explanation.formula is None or explanation.answer.error is not None or prod(shape) > 60:
-            continue
-        verdict = ask_torch(case.expr, case.tensors)
-        try:
-            check_formula(explanation, dict(case.tensors), verdict.value)
-        except Exception as error:
-            message = f"{case.expr} {case.specs}: {explanation.formula}"
-            raise AssertionError(message) from error
-        seen += prod(verdict.shape or ()) > 0
-    assert seen > count // 6, seen

@@ -1,5 +1,7 @@
 """What real PyTorch and real NumPy say of an expression."""
 
+import ast
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,27 +25,71 @@ class Verdict:
     plain: Any = None
 
 
-def _evaluate(expr: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a tensor, an array or a pair
+def evaluate(expr: str, names: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return what an expression gives, and of which the storage is asked: itself, or what is assigned to."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # The oracle is the library itself, on expressions that the tests wrote.
         # Of its reductions some import modules when they first run.
         builtins = {"slice": slice, "__import__": __import__}
         scope = {"__builtins__": builtins, "torch": torch, "np": np, "F": torch.nn.functional, "nn": torch.nn}
-        return eval(expr, scope, dict(names))  # noqa: S307
+        if is_statement(expr):
+            scope |= names
+            exec(_as_statements(expr), scope)  # noqa: S102 - see above
+            return scope["place"], scope["target"]
+        value = eval(expr, scope, dict(names))  # noqa: S307 - see above
+        return value, value[0] if isinstance(value, tuple | list) and value else value
+
+
+ASSIGNS = re.compile(r" (?:[-+*/%&|^@]|\*\*|//|<<|>>)?= ")
+
+
+def is_statement(expr: str) -> bool:
+    """Tell whether an expression assigns: ``x[0] = 1``, ``x += 1``."""
+    return ASSIGNS.search(expr) is not None
+
+
+def _as_statements(expr: str) -> str:
+    """Write an assignment so that what it writes to, and the place in it, have names."""
+    statement = ast.parse(expr).body[0]
+    assert isinstance(statement, ast.Assign | ast.AugAssign)
+    place = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
+    if not isinstance(place, ast.Subscript):
+        return f"{expr}\ntarget = place = {ast.unparse(place)}"
+    target, whole, value = (str(ast.get_source_segment(expr, node)) for node in (place.value, place, statement.value))
+    index, sign = whole[len(target) :], expr[len(whole) : len(expr) - len(value)]
+    return f"value = {value}\ntarget = {target}\ntarget{index}{sign}value\nplace = target{index}"
+
+
+def write(expr: str, names: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Do an assignment; return what the names stand for then."""
+    written = {name: tensor.clone() for name, tensor in names.items()}
+    evaluate(expr, written)
+    return written
 
 
 def ask_torch(expr: str, names: Mapping[str, torch.Tensor]) -> Verdict:
+    if is_statement(expr):
+        # It writes.
+        names = {name: tensor.clone() for name, tensor in names.items()}
     try:
-        value = _evaluate(expr, names)
+        value, held = evaluate(expr, names)
     except Exception as error:  # noqa: BLE001 - whatever it raises is the verdict
-        return Verdict(error=type(error).__name__, message=str(error).splitlines()[0])
+        return _raised(error)
     if isinstance(value, tuple | list) and value and all(isinstance(member, torch.Tensor) for member in value):
-        members = tuple((tuple(member.shape), str(member.dtype).removeprefix("torch.")) for member in value)
-        return Verdict(*members[0], view=_is_view(value[0], names), members=members, value=value)
+        members = tuple((tuple(member.shape), _name(member.dtype)) for member in value)
+        return Verdict(*members[0], view=_is_view(held, names), members=members, value=value)
     if not isinstance(value, torch.Tensor):
         return Verdict(plain=value, value=value)
-    return Verdict(tuple(value.shape), str(value.dtype).removeprefix("torch."), _is_view(value, names), value=value)
+    return Verdict(tuple(value.shape), _name(value.dtype), _is_view(held, names), value=value)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _raised(error: Exception) -> Verdict:
+    return Verdict(error=type(error).__name__, message=(str(error).splitlines() or [""])[0])
 
 
 def _is_view(value: torch.Tensor, names: Mapping[str, torch.Tensor]) -> bool:
@@ -52,22 +98,20 @@ def _is_view(value: torch.Tensor, names: Mapping[str, torch.Tensor]) -> bool:
 
 
 def ask_numpy(expr: str, names: Mapping[str, torch.Tensor]) -> Verdict:
-    arrays = {name: tensor.numpy() for name, tensor in names.items() if tensor.dtype != torch.bfloat16}
+    kept = {name: tensor for name, tensor in names.items() if tensor.dtype != torch.bfloat16}
+    arrays = {name: (tensor.clone() if is_statement(expr) else tensor).numpy() for name, tensor in kept.items()}
     try:
-        value = _evaluate(expr, arrays)
+        value, held = evaluate(expr, arrays)
     except Exception as error:  # noqa: BLE001 - whatever it raises is the verdict
-        return Verdict(error=type(error).__name__, message=str(error).splitlines()[0])
+        return _raised(error)
     owners = list(arrays.values())
-    if (
-        isinstance(value, tuple | list)
-        and value
-        and all(isinstance(member, np.ndarray | np.generic) for member in value)
-    ):
+    known = np.ndarray | np.generic
+    if isinstance(value, tuple | list) and value and all(isinstance(member, known) for member in value):
         members = tuple((tuple(member.shape), str(member.dtype)) for member in value)
-        return Verdict(*members[0], view=_shares(value[0], owners), members=members, value=value)
-    if not isinstance(value, np.ndarray | np.generic):
+        return Verdict(*members[0], view=_shares(held, owners), members=members, value=value)
+    if not isinstance(value, known):
         return Verdict(plain=value, value=value)
-    return Verdict(tuple(value.shape), str(value.dtype), _shares(value, owners), value=value)
+    return Verdict(tuple(value.shape), str(value.dtype), _shares(held, owners), value=value)
 
 
 def _shares(value: Any, arrays: list[Any]) -> bool:  # noqa: ANN401 - an array or a scalar

@@ -1,13 +1,11 @@
 """Draws calls for the tests of resampling, padding, normalizing and criteria, and compares them with PyTorch."""
 
 import random
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from segcli.shapes import explain
-from tests.shapes.agreement import SEED, disagreement
 from tests.shapes.cases import Case, shape_text
 from tests.shapes.formulas import check_formula
 from tests.shapes.oracle import ask_torch
@@ -50,37 +48,6 @@ def joined(rng: random.Random, first: list[str], named: Mapping[str, str], order
         parts.append(left.pop(name))
     parts += [f"{name}={left[name]}" for name in rng.sample(sorted(left), len(left))]
     return ", ".join(parts)
-
-
-def compare(case: Case, varying: str = "") -> bool:
-    """Compare a case with PyTorch, words included but for those of a pattern; tell whether it raised."""
-    verdict = ask_torch(case.expr, case.tensors)
-    if "INTERNAL ASSERT FAILED" in verdict.message:
-        # A defect of PyTorch, such as that of uint8 pictures of one pixel on some processors.
-        return False
-    # What was drawn for a name may have been replaced.
-    specs = {name: spec for name, spec in case.specs.items() if re.search(rf"\b{name}\b", case.expr)}
-    answer = explain(case.expr, specs).torch
-    words = not (varying and re.search(varying, verdict.message))
-    wrong = disagreement(answer, verdict, words=words)
-    assert wrong is None, f"{wrong}\nours: {answer}\nreal: {verdict}"
-    return verdict.error is not None
-
-
-def run_cases(draw: Callable[[random.Random], Case], count: int, *, varying: str = "", chunk: int = 0) -> None:
-    """Compare random cases with PyTorch; both answers and errors must be well represented."""
-    torch.set_num_threads(1)
-    seed = SEED + chunk
-    rng = random.Random(seed)
-    raised = 0
-    for number in range(count):
-        case = draw(rng)
-        try:
-            raised += compare(case, varying)
-        except Exception as error:
-            message = f"SEGCLI_FUZZ_SEED={seed}, case {number}: {case.expr} {case.specs}\n{error}"
-            raise AssertionError(message) from error
-    assert 0.1 * count < raised < 0.8 * count
 
 
 def made(specs: Mapping[str, str], high: int = 11) -> dict[str, torch.Tensor]:

@@ -163,3 +163,89 @@ def test_long_tokens_are_cut_in_the_middle(segcli: Run) -> None:
 def test_a_way_out_is_shown(segcli: Run) -> None:
     done = segcli("shapes", "x.permute(1, 0).view(-1)", "x=2,3")
     assert (done.code, done.out.splitlines()[-1]) == (1, "works in PyTorch: x.permute(1, 0).reshape(-1)")
+
+
+@pytest.mark.parametrize(
+    ("argv", "first"),
+    [
+        (["-x[0]", "x=2,3"], "-x[0]  ->  (3,)  float32, copy"),
+        (["-logits.softmax(1)", "logits=2,3"], "-logits.softmax(1)  ->  (2, 3)  float32, copy"),
+        (["-1 * x", "x=2,3"], "-1 * x  ->  (2, 3)  float32, copy"),
+        (["-x", "x=2,3"], "-x  ->  (2, 3)  float32, copy"),
+        (["-out[0]", "out=2,3"], "-out[0]  ->  (3,)  float32, copy"),
+        (["-out * 2", "out=2,3"], "-out * 2  ->  (2, 3)  float32, copy"),
+        (["-v.T", "v=2,3"], "-v.T  ->  (3, 2)  float32, copy"),
+        (["--x[0]", "x=2,3"], "--x[0]  ->  (3,)  float32, copy"),
+        (["-q", "-x[0]", "x=2,3"], "-x[0]  ->  (3,)  float32, copy"),
+        (["--", "-x[0]", "x=2,3"], "-x[0]  ->  (3,)  float32, copy"),
+        (["x[0]", "x=2,3", "-qv"], "x[0]  ->  (3,)  float32, view"),
+        ([" x[0]\n", "x=2,3"], "x[0]  ->  (3,)  float32, view"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_expression_may_begin_with_a_minus(segcli: Run, argv: list[str], first: str) -> None:
+    done = segcli("shapes", *argv)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == first
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (["--jsn", "x=2,3"], "error: no such option: --jsn (Possible options: --csv, --json, --run)"),
+        (["x[0]", "x=2,3", "--JSON"], "error: no such option: --JSON"),
+        (["-j", "x[0]", "x=2,3"], "error: no such option: -j"),
+        (["-qx", "x[0]", "x=2,3"], "error: no such option: -x"),
+        (["x[0]", "x=2,3", "--batch=a(1).jsonl", "--jsn"], "error: no such option: --jsn"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_are_misspelt_are_found(segcli: Run, argv: list[str], error: str) -> None:
+    done = segcli("shapes", *argv)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(error)
+
+
+def test_the_value_of_an_option_may_begin_with_a_minus(
+    segcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert segcli("shapes", "x[0]", "x=2,3", "-o", "-x[0].json").code == 0
+    assert segcli("shapes", "x[0]", "x=2,3", "-oanswer.json").code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["-x[0].json", "answer.json"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "first", "storage"),
+    [
+        (["x[0] = 1", "x=2,3"], "x[0] = 1  ->  (3,)  float32, written in place", "in place"),
+        (["x += 1", "x=2,3"], "x += 1  ->  (2, 3)  float32, written in place", "in place"),
+        (["x[[0]][0] = 1", "x=2,3"], "x[[0]][0] = 1  ->  (3,)  float32, written to a copy", "to a copy"),
+    ],
+)
+def test_what_is_written_is_no_view(segcli: Run, argv: list[str], first: str, storage: str) -> None:
+    lines = segcli("shapes", *argv).out.splitlines()
+    assert lines[0] == first
+    assert [f"   {storage}   " in line for line in lines[-2:]] == [True, True]
+
+
+def test_a_value_is_broadcast_to_the_place(segcli: Run) -> None:
+    lines = segcli("shapes", "x[0] = v", "x=2,3,4", "v=1,1,4").out.splitlines()
+    place = lines.index("the value is broadcast to the place")
+    assert [line.split() for line in lines[place + 1 : place + 5] if "axis" in line or "4" in line] == [
+        ["operand", "axis", "0", "axis", "1"],
+        ["x[0]", "3", "4"],
+        ["v", "1", "4"],
+    ]
+
+
+def test_a_long_trace_is_cut_in_its_middle(segcli: Run) -> None:
+    expr = f"torch.cat([{'x, ' * 300}])"
+    lines = segcli("shapes", expr, "x=8,3").out.splitlines()
+    assert sum(line.startswith("x  ") for line in lines) == 200
+    assert any(line.startswith("... ") and "100 more; --json has them all" in line for line in lines)
+    assert len(segcli("shapes", expr, "x=8,3", "--csv").out.splitlines()) == 301
+
+
+def test_the_same_reason_stands_once(segcli: Run) -> None:
+    assert segcli("shapes", "x[m] + y[m]", "x=8,3", "y=8,3", "m=bool:8").out.count("takes the place of") == 1

@@ -1,11 +1,15 @@
 """Every row of the table of facts: pinned, and asked of the real libraries too."""
 
+import warnings
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from segcli.shapes import explain
-from tests.shapes.oracle import ask_numpy, ask_torch
+from tests.shapes.oracle import ask_numpy, ask_torch, evaluate
+from tests.shapes.reading import in_numpy
 
 SOURCES = {"w": (2, 3, 5), "y": (2, 3, 4), "z": (2, 3, 4, 5), "x": (2, 3, 5, 7)}
 INDICES = {
@@ -23,6 +27,8 @@ INDICES = {
     "u0": torch.tensor(1, dtype=torch.uint8),
     "c2": torch.zeros(2, dtype=torch.int8),
     "s2": torch.zeros(2, dtype=torch.int32),
+    "v32": torch.zeros(3, 2),
+    "v77": torch.zeros(7, 7),
 }
 SPECS = {
     "i2": "2,",
@@ -39,6 +45,8 @@ SPECS = {
     "u0": "uint8:tensor(1)",
     "c2": "int8:2",
     "s2": "int32:2",
+    "v32": "3,2",
+    "v77": "7,7",
 }
 
 Expected = tuple[int, ...] | str
@@ -138,6 +146,82 @@ def test_reductions(call: str, numpy_call: str, in_torch: Expected, in_numpy: Ex
     ):
         assert (answer.shape if answer.error is None else answer.error.type) == expected
         assert (verdict.shape if verdict.error is None else verdict.error) == expected
+
+
+INTEGER = "selects with an integer first"
+TUPLE = "takes a list of lists or tensors for a tuple of indices"
+UINT8 = "takes uint8 for a mask, NumPy for positions"
+# Every row on which the two differ: the rule, and what means the same in both.
+DIFFERENT: list[tuple[str, str, str]] = [
+    ("y[0,:,i2]", INTEGER, "y[0][:, i2]"),
+    ("y[0,:,j]", INTEGER, "y[0][:, j]"),
+    ("x[0,...,i4]", INTEGER, "x[0][..., i4]"),
+    ("z[:,0,:,i6]", INTEGER, "z[:, 0][:, :, i6]"),
+    ("z[:,i6,:,0]", INTEGER, "z[:, :, :, 0][:, i6, :]"),
+    ("x[0,None,i4]", INTEGER, "x[0][None, i4]"),
+    ("x[:,i4,None,0]", INTEGER, "x[:, :, 0][:, i4, None]"),
+    ("x[0,:,m57]", INTEGER, "x[0][:, m57]"),
+    ("x[:,m3,:,0]", INTEGER, "x[:, :, :, 0][:, m3, :]"),
+    ("y[zero,:,i5]", INTEGER, "y[zero][:, i5]"),
+    ("y[:,True,:,0]", INTEGER, "y[:, :, 0][:, True, :]"),
+    ("x[0,:,True]", INTEGER, "x[0][:, True]"),
+    ("w[:,i4,...,i4]", "an ellipsis that stands for no axis separates", "w[:, i4, i4]"),
+    ("y[[[0,1],[1,0]]]", TUPLE, "y[[0,1], [1,0]]"),
+    ("y[[[0,1]]]", TUPLE, "y[[0,1]]"),
+    ("y[[slice(None),0]]", TUPLE, "y[slice(None), 0]"),
+    ("y[[...,0]]", TUPLE, "y[..., 0]"),
+    ("x[[[True,False,True],[False,False,True]]]", TUPLE, "x[[0, 0, 1], [0, 2, 2]]"),
+    ("y[[0,1.0]]", "truncates floats in a list", "y[[0, 1]]"),
+    ("y[...,0,...]", "lets a second `...` pass", "y[:, :, 0]"),
+    ("y[...,...,0:2]", "lets a second `...` pass", "y[:]"),
+    ("y[::-1]", "PyTorch has no negative steps", "y.flip(0)"),
+    ("y[u5]", UINT8, "y[u5.long()]"),
+    ("y[u0]", UINT8, "y[True]"),
+    ("y[c2]", "NumPy integers of any width", "y[c2.long()]"),
+    ("y[0,:,i2] = v32", INTEGER, "y[0][:, i2] = v32"),
+    ("y[False] = v77", "with nothing to write to", "y[False] = 0"),
+]
+
+
+@pytest.mark.parametrize(("expr", "rule", "rewrite"), DIFFERENT, ids=lambda value: str(value)[:40])
+def test_the_rule_and_the_way_out(expr: str, rule: str, rewrite: str) -> None:
+    names = names_in(expr.replace("=", " "))
+    tensors = {name: made(name) for name in names}
+    shapes = {name: ",".join(map(str, shape)) for name, shape in SOURCES.items()}
+    explanation = explain(expr, {name: shapes.get(name) or SPECS[name] for name in names})
+    assert rule in explanation.differs
+    assert explanation.rewrite == rewrite
+    # What PyTorch gives, or NumPy where PyTorch raises.
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    first = explanation.torch.error is None
+    wanted, also = (
+        after(expr if first else rewrite, tensors),
+        after(in_numpy(rewrite if first else expr), arrays),
+    )
+    assert np.array_equal(wanted, also)
+    assert np.array_equal(wanted, after(rewrite, tensors))
+    assert np.array_equal(wanted, after(in_numpy(rewrite), arrays))
+
+
+def test_every_row_that_differs_has_a_rule_and_a_way_out() -> None:
+    told = {expr for expr, _, _ in DIFFERENT}
+    assert {expr for expr, in_torch, in_numpy_too in ROWS if in_torch != in_numpy_too} <= told
+
+
+def made(name: str) -> torch.Tensor:
+    if name in SOURCES or name.startswith("v"):
+        shape = SOURCES.get(name) or INDICES[name].shape
+        return torch.arange(1.0, 1 + torch.Size(shape).numel()).reshape(shape)
+    return INDICES[name]
+
+
+def after(expr: str, names: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """Return what an expression gives, or what an assignment leaves."""
+    held = {name: each.copy() if isinstance(each, np.ndarray) else each.clone() for name, each in names.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        place = evaluate(expr, held)[0]
+    return np.asarray(held["y"] if " = " in expr else place)
 
 
 def test_max_over_a_dim_returns_two_tensors() -> None:

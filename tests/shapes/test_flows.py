@@ -5,7 +5,7 @@ import pytest
 from segcli.shapes import explain
 from segcli.shapes.flows import follow, styled_expression, styled_formula
 from segcli.shapes.report import tables
-from segcli.table import AXIS_STYLES, Style, Styled
+from segcli.table import AXIS_STYLES, Style, Styled, Table
 
 # One character a style, so that a line of them stands below the text that it colours.
 MARKS: dict[Style, str] = {"": " ", "gone": "-", **{style: str(number) for number, style in enumerate(AXIS_STYLES)}}
@@ -73,3 +73,23 @@ def test_styles_say_nothing_that_the_text_does_not() -> None:
     title = tables(explain("x[m, 0].max(dim=1)", {"x": "8,16,3", "m": "bool:8"}))[0].title
     assert isinstance(title, Styled)
     assert str(title) == "x[m, 0].max(dim=1)  ->  values (nonzero(m),) float32, indices (nonzero(m),) int64"
+
+
+def styles_in(table: Table, column: int) -> list[str]:
+    """Return the styles of a column's cells, as marks below their text."""
+    cells = [row[column] for row in table.rows]
+    return [marks(cell.spans) if isinstance(cell, Styled) else "" for cell in cells]
+
+
+def test_the_broadcast_table_has_the_colours_of_the_axes() -> None:
+    table = tables(explain("x + y", {"x": "4,1,6", "y": "5,6"}))[2]
+    assert [styles_in(table, column) for column in (1, 2, 3)] == [["0", "", "0"], ["1", "1", "1"], ["2", "2", "2"]]
+
+
+def test_both_libraries_have_the_colours_of_the_leading_one() -> None:
+    assert styles_in(tables(explain("y[0, :, i]", {"y": "2,3,4", "i": "2,"}))[-1], 1) == [" 0  1", " 1  0"]
+    # Which of two equal sizes is which, a shape does not say.
+    assert styles_in(tables(explain("y[0, :, i]", {"y": "2,3,4", "i": "3,"}))[-1], 1) == [" 0  1", ""]
+    assert styles_in(tables(explain("w[0, :, :, i]", {"w": "2,3,3,4", "i": "5,"}))[-1], 1) == [" 0  1  2", ""]
+    two = tables(explain("x.max(1)", {"x": "4,5,6"}))[-1]
+    assert styles_in(two, 1)[0] == "        0  1            0  1"

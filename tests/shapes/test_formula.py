@@ -1,62 +1,29 @@
 """Formulas are evaluated element by element and compared with what the library gives."""
 
-import random
-import re
-from collections.abc import Mapping
-from math import prod
-from typing import Any
-
 import pytest
 import torch
 
-from segcli.errors import SegcliError
 from segcli.shapes import explain
-from tests.shapes.cases import Case, random_case
+from tests.shapes.agreement import Family
+from tests.shapes.cases import Case
+from tests.shapes.families import FAMILIES, INDEXING
+from tests.shapes.formula_agreement import compare_formulas
 from tests.shapes.formulas import check_formula
-from tests.shapes.oracle import ask_numpy, ask_torch
-
-_CASES = 3_000
+from tests.shapes.oracle import ask_torch
 
 
-def numeric(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give the source values of which sums are exact and few are equal."""
-    source = tensors["x"]
-    values = (torch.arange(source.numel()) * 7 % 11).reshape(source.shape)
-    return {**tensors, "x": values.to(source.dtype)}
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family.formulas], ids=lambda family: family.name)
+def test_formulas_of_random_cases(family: Family) -> None:
+    tally = compare_formulas(family, family.formulas)
+    assert not tally.failures, "\n\n".join(tally.failures[:3])
+    # So that it cannot pass without a formula; all families together compare many thousands.
+    assert tally.cases >= (700 if family is INDEXING else 10), tally
 
 
-@pytest.mark.parametrize("lead", ["torch", "numpy"])
-def test_formulas_of_random_expressions(lead: str) -> None:
-    rng = random.Random(7)
-    seen = 0
-    for _ in range(_CASES):
-        case = random_case(rng)
-        tensors = numeric(case.tensors)
-        try:
-            explanation = explain(case.expr, case.specs, lead=lead)
-        except SegcliError:
-            continue
-        if explanation.answer.error is not None or prod(int(size) for size in explanation.answer.shape or ()) > 300:
-            continue
-        if "dtype=" in case.expr and explanation.formula is None:
-            # A sum of what was cast to integers is no sum of the elements.
-            continue
-        if lead == "numpy" and re.search(r"\.\w+\(", explanation.formula or ""):
-            # The text of an operation in the middle is PyTorch's.
-            continue
-        names: dict[str, Any]
-        if lead == "torch":
-            names, verdict = dict(tensors), ask_torch(case.expr, tensors)
-        else:
-            names = {name: tensor.numpy() for name, tensor in tensors.items()}
-            verdict = ask_numpy(case.numpy_expr, tensors)
-        try:
-            check_formula(explanation, names, verdict.value)
-        except Exception as error:
-            message = f"{case.expr} {case.specs}: {explanation.formula}\n{error}"
-            raise AssertionError(message) from error
-        seen += 1
-    assert seen > 700
+def test_formulas_of_numpy() -> None:
+    tally = compare_formulas(INDEXING, INDEXING.formulas, lead="numpy")
+    assert not tally.failures, "\n\n".join(tally.failures[:3])
+    assert tally.cases >= 700, tally
 
 
 @pytest.mark.parametrize(

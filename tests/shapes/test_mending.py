@@ -68,7 +68,7 @@ NAMES = {
         ("F.cross_entropy(c, y.float())", "F.cross_entropy(c, y.float().long())"),
         ("torch.cat([x, w[..., None][:, :, 0]], 0)", None),
         ("torch.cat([x, f[:3, :4]])", "torch.cat([x, f[:3, :4][None]])"),
-        ("x.view(5)", None),
+        ("x.view(5)", "x.view(-1)"),
         ("x[0, 0, 0] = f", None),
         ("x[0] = v", "x[0] = v[..., None]"),
     ],

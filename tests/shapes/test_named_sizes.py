@@ -28,8 +28,7 @@ def evaluated(text: str, numbers: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a
 
 
 def holds(need: str, numbers: Mapping[str, Any]) -> bool:
-    equation, either, _ = need.partition(" (or 1)")
-    return bool(evaluated(equation, numbers) or (either and evaluated(equation.split(" == ")[0], numbers) == 1))
+    return bool(evaluated(need, numbers))
 
 
 class Drawn:
@@ -177,17 +176,17 @@ def test_slices_of_slices() -> None:
     bounds = [None, None, 0, 1, 2, 3, 7, -1, -2, -3, -8]
     for _ in range(4_000):
         size: int | str = "N"
-        cuts = []
+        cuts: list[tuple[int | None, int | None, int | None]] = []
         first: int | str | None = None
         whole = False
         for _ in range(rng.choice([1, 1, 2, 3])):
-            cuts.append(SliceBounds(rng.choice(bounds), rng.choice(bounds), rng.choice([None, 1, 2, 3, -1, -2])))
-            size, first, whole = slice_size(cuts[-1], size)
+            cuts.append((rng.choice(bounds), rng.choice(bounds), rng.choice([None, 1, 2, 3, -1, -2])))
+            size, first, whole = slice_size(SliceBounds(*cuts[-1]), size)
         for number in range(9):
             positions, last = range(number), range(0)
             for cut in cuts:
-                last = range(len(positions))[slice(cut.start, cut.stop, cut.step)]
-                positions = positions[slice(cut.start, cut.stop, cut.step)]
+                here = slice(*cut)
+                last, positions = range(len(positions))[here], positions[here]
             assert evaluated(str(size), {"N": number}) == len(positions), (cuts, size, number)
             assert not whole or len(positions) == number or len(cuts) > 1
             if isinstance(size, str):
@@ -219,7 +218,7 @@ def test_slices_of_slices() -> None:
         ("x[[0, 3], 0]", (2,), ("M >= 1", "N >= 4")),
         ("x[n]", ("N", "M"), ()),
         ("x[n, 1:][0]", ("max(M - 1, 0)",), ("N >= 1",)),
-        ("x[n, m]", ("M",), ("N >= 1", "N == M (or 1)")),
+        ("x[n, m]", ("N",), ("M >= 1", "M == N or M == 1")),
         ("x[square]", ("nonzero(square)",), ("M == N",)),
         ("x[[True, False]]", (1, "M"), ("N == 2",)),
         ("x.amax(0)", ("M",), ("N >= 1",)),

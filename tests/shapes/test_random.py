@@ -1,38 +1,32 @@
 """Agreement with real PyTorch and real NumPy on random expressions, errors counted among them."""
 
 import random
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.shapes.agreement import CASES, SEED, check
+from tests.shapes.agreement import CASES, Family, agrees, check
 from tests.shapes.cases import Case, random_case
+from tests.shapes.families import FAMILIES
 
-_CHUNKS = 8
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+# So many that one test takes about a second.
+_CHUNK = 2500
 
 
-@pytest.mark.parametrize("chunk", range(_CHUNKS))
-def test_random_expressions(chunk: int) -> None:
-    seed = SEED + chunk
-    rng = random.Random(seed)
-    count = CASES // _CHUNKS
-    raised = 0
-    for number in range(count):
-        case = random_case(rng)
-        try:
-            raised += check(case, known=True)
-        except AssertionError as error:
-            message = f"SEGCLI_FUZZ_SEED={seed}, case {number}\n{error}"
-            raise AssertionError(message) from error
-    # Both kinds of cases are well represented.
-    assert 0.2 * count < raised < 1.8 * count
+def _chunks() -> Iterator[Any]:
+    for family in FAMILIES:
+        for chunk, start in enumerate(range(0, family.cases, _CHUNK)):
+            count = min(_CHUNK, family.cases - start) * CASES // 20_000
+            yield pytest.param(family, chunk, count, id=f"{family.name}-{chunk}")
+
+
+@pytest.mark.parametrize(("family", "chunk", "count"), list(_chunks()))
+def test_agreement(family: Family, chunk: int, count: int) -> None:
+    agrees(family, count, chunk=chunk)
 
 
 @given(st.randoms(use_true_random=False))

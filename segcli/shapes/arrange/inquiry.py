@@ -4,19 +4,9 @@ from dataclasses import replace
 
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
-from segcli.shapes.dims import (
-    array_of,
-    bind,
-    bind_nothing,
-    bind_numpy,
-    both,
-    int_of,
-    listed,
-    numpy_int,
-    tensor_in,
-    wrap,
-)
+from segcli.shapes.dims import array_of, bind, bind_nothing, bind_numpy, both, tensor_in, wrap
 from segcli.shapes.indexing import Step
+from segcli.shapes.integers import listed, numpy_int, read_int
 from segcli.shapes.symbols import product
 from segcli.shapes.values import (
     COMPLEX,
@@ -83,7 +73,7 @@ def _size(call: Call) -> Computed:
     given = bound.get("dim")
     if given is None or given.value is None:
         return replace(_told(call, item, _sizes(call, tensor, is_size=True), _counted(tensor)), rules=_RULES)
-    dim = int_of(given.item)
+    dim = read_int(given.item)
     if not tensor.shape:
         words = f"Dimension specified as {dim} but tensor has no dimensions"
         raise RaisedError(given.item.span, "IndexError", words)

@@ -7,8 +7,9 @@ from math import isfinite, isnan
 from segcli.shapes.arrange.spreading import added_up, flipped, interleaved, rolled, tiled
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
-from segcli.shapes.dims import bind_numpy, gathered, listed, numpy_axes, numpy_axis, numpy_int, owner, size_of
+from segcli.shapes.dims import bind_numpy, gathered, numpy_axes, numpy_axis
 from segcli.shapes.indexing import Indexing
+from segcli.shapes.integers import listed, numpy_int, size_of
 from segcli.shapes.symbols import product
 from segcli.shapes.values import (
     INTEGER,
@@ -26,7 +27,6 @@ _AXIS_NAMES = {"dims": "axis", "dim": "axis", "shifts": "shift"}
 
 def repeat(call: Call) -> Computed:
     """Repeat each position beside itself, as ``x.repeat`` and ``np.repeat`` do."""
-    owner(call)
     if call.name == "repeat" and len(call.arguments) > 3:  # noqa: PLR2004 - the array, repeats and axis
         words = f"repeat() takes at most 2 arguments ({len(call.arguments) - 1} given)"
         raise RaisedError(call.span, "TypeError", words)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 from segcli.shapes.answering import ITEM_BYTES
 from segcli.shapes.arrange.recasting import recasted
-from segcli.shapes.arrange.regrouping import reshaped
+from segcli.shapes.arrange.regrouping import reshaped, unless_ones
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
-from segcli.shapes.dims import array_of, bind_numpy, listed, numpy_int, size_of
+from segcli.shapes.dims import array_of, bind_numpy
+from segcli.shapes.integers import listed, numpy_int, size_of
 from segcli.shapes.strides import Fit, fit, is_row_major, row_major, strides_of
-from segcli.shapes.symbols import product, quotient, unequal
+from segcli.shapes.symbols import assume, indivisible, product, quotient, some, unequal
 from segcli.shapes.values import (
     DType,
     Item,
@@ -75,14 +76,16 @@ def _inferred(sizes: Sequence[Size], source: Shape, span: Span) -> tuple[Shape, 
         need = "" if known == count else unequal(count, known)
         if known != count and not need:
             raise invalid
+        assume((need,))
         return tuple(sizes), ((need,) if need else ())
     if known == 0 or (isinstance(known, int) and isinstance(count, int) and count % known):
         raise invalid
+    need = indivisible(count, known)
+    assume((need,))
     left = quotient(count, known)
+    needs = (*((need,) if need else ()), *some([known]))
     made = tuple(left if place in unknown else size for place, size in enumerate(sizes))
-    if isinstance(left, int) or " // " not in left:
-        return made, ()
-    return made, (f"{count} % {known if isinstance(known, int) else f'({known})'} == 0",)
+    return made, needs
 
 
 def _shown(sizes: Sequence[Size]) -> str:
@@ -169,7 +172,8 @@ def _ordered(call: Call) -> tuple[Item, Tensor, None]:
 
 def _flat(call: Call, item: Item, source: Tensor, copies: str) -> Computed:
     shape = (product(source.shape),)
-    return reshaped(call, item, source, shape, Fit(row_major(shape)), copies=copies)
+    done = reshaped(call, item, source, shape, Fit(row_major(shape)), copies=copies)
+    return done if copies == _COPIES else unless_ones(source, done)
 
 
 def contiguous(call: Call) -> Computed:
@@ -177,4 +181,4 @@ def contiguous(call: Call) -> Computed:
     item, source, _ = array_of(call)
     copies = "" if is_row_major(source) else "copied row after row, as its strides are not those of its shape"
     shape = source.shape or (1,)
-    return reshaped(call, item, source, shape, Fit(strides_of(source) or (1,)), copies=copies)
+    return unless_ones(source, reshaped(call, item, source, shape, Fit(strides_of(source) or (1,)), copies=copies))

@@ -6,19 +6,10 @@ from dataclasses import replace
 from segcli.shapes.arrange.stretching import stretched
 from segcli.shapes.arrange.turning import inserted, permuted, removed, swapped
 from segcli.shapes.calls import Call
-from segcli.shapes.dims import (
-    NUMPY_DIMENSIONS,
-    array_of,
-    bind_numpy,
-    gathered,
-    listed,
-    numpy_axes,
-    numpy_axis,
-    numpy_int,
-    size_of,
-)
+from segcli.shapes.dims import NUMPY_DIMENSIONS, array_of, bind_numpy, gathered, numpy_axes, numpy_axis
 from segcli.shapes.indexing import Indexing
-from segcli.shapes.symbols import equal
+from segcli.shapes.integers import listed, numpy_int, size_of
+from segcli.shapes.symbols import equal_or_one
 from segcli.shapes.values import Item, Listed, RaisedError, Size, Tensor, format_sizes, type_name
 
 _MATRIX = 2
@@ -202,7 +193,7 @@ def broadcast_to(call: Call) -> Indexing:
                 f"{_joined(own)}  and requested shape {_joined(sizes)}"
             )
             raise RaisedError(given.span, "ValueError", words)
-        needs.append(equal(before, size) + (" (or 1)" if isinstance(before, str) else ""))
+        needs.append(equal_or_one(before, size))
     return stretched(call, source, tuple(sizes), tuple(needs))
 
 

@@ -7,7 +7,7 @@ from segcli.shapes.indexing import Step
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.request import Given
 from segcli.shapes.strides import strides_of
-from segcli.shapes.symbols import product, quotient
+from segcli.shapes.symbols import indivisible, product, quotient
 from segcli.shapes.values import DType, Item, RaisedError, Size, Tensor
 
 
@@ -45,8 +45,8 @@ def _check_larger(source: Tensor, ratio: int, tail: str, given: Given) -> list[s
     needs: list[str] = []
     last = len(source.shape) - 1
     size = source.shape[last]
-    if isinstance(size, str) and " // " in str(quotient(size, ratio)):
-        needs.append(f"{size} % {ratio} == 0")
+    if isinstance(size, str) and (need := indivisible(size, ratio)):
+        needs.append(need)
     elif isinstance(size, int) and size % ratio:
         words = f"self.size(-1) must be divisible by {ratio} {tail}, but got {size}"
         raise RaisedError(given.item.span, "RuntimeError", words, last)

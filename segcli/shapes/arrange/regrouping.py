@@ -1,17 +1,19 @@
 """What a reshape does: which axes become which, step by step and as a formula; and whether it must copy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from segcli.shapes.arrange.coordinates import coordinates
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
-from segcli.shapes.strides import Fit, divides
-from segcli.shapes.symbols import product
+from segcli.shapes.records import record
+from segcli.shapes.strides import Fit, hangs_on_ones
+from segcli.shapes.symbols import divides, is_at_least, product
 from segcli.shapes.values import Item, Labels, Shape, Size, Tensor, check_elements
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Group:
     """Axes of a tensor that become axes of its new shape, with as many elements."""
 
@@ -68,7 +70,7 @@ def _next_group(old: Shape, new: Shape, takes: list[int], gives: list[int]) -> G
 def _is_less(size: Size, other: Size) -> bool:
     if isinstance(size, int) and isinstance(other, int):
         return size < other
-    return not divides(other, size)
+    return not divides(other, size) and not is_at_least(size, other)
 
 
 def reshaped(
@@ -97,7 +99,7 @@ def reshaped(
     check_elements(shape, call.text)
     view = how.strides is not None and not copies
     # Where nothing is asked of the order, a copy is made if it must be.
-    depends = view and not how.certain and not how.needs
+    depends = not how.certain and not how.needs and (view or not copies)
     groups = regrouped(source.shape, shape) if groups is None else groups
     made = call.make(shape, source.dtype)
     made = replace(
@@ -113,12 +115,24 @@ def reshaped(
         tuple(_step(call, source.shape, shape, group) for group in groups) or (_scalar_step(call),),
         view=None if depends else view,
         formula=_formula(source.shape, shape, groups),
-        why=copies or (_DEPENDS if depends else "" if view else _why_copied(source)),
+        why=copies or _why(source, view=view, depends=depends),
         needs=(*needs, *how.needs),
     )
 
 
+def unless_ones(source: Tensor, done: Computed) -> Computed:
+    """Leave open whether a tensor is copied that lies row after row where some of its sizes are 1."""
+    return replace(done, view=None, why=_UNLESS_ONES) if done.view is False and hangs_on_ones(source) else done
+
+
 _DEPENDS = "a view or a copy: that hangs on sizes that are not known"
+_UNLESS_ONES = "copied, unless sizes that are not known are 1: then it may be a view"
+
+
+def _why(source: Tensor, *, view: bool, depends: bool) -> str:
+    if depends:
+        return _DEPENDS if view else _UNLESS_ONES
+    return "" if view else _why_copied(source)
 
 
 def _why_copied(source: Tensor) -> str:
@@ -175,33 +189,7 @@ def _formula(old: Shape, new: Shape, groups: Sequence[Group]) -> Formula | None:
         if len(group.takes) == len(group.gives) == 1:
             at[group.takes[0]] = f"{{i{group.gives[0]}}}"
             continue
-        flat = _flat(new, [axis for axis in group.gives if new[axis] != 1])
-        for place, axis in enumerate(takes):
-            inner = [old[later] for later in takes[place + 1 :]]
-            at[axis] = _coordinate(flat, inner, old[axis] if place else None)
+        made = [axis for axis in group.gives if new[axis] != 1]
+        for axis, coordinate in zip(takes, coordinates([old[axis] for axis in takes], new, made), strict=True):
+            at[axis] = coordinate
     return Formula("{0}", (Read(0, tuple(at)),))
-
-
-def _flat(new: Shape, axes: Sequence[int]) -> str:
-    """Write the number of an element in a group of axes, in row-major order."""
-    terms = []
-    for place, axis in enumerate(axes):
-        inner = [new[later] for later in axes[place + 1 :]]
-        terms.append(f"{_factor(inner)}*{{i{axis}}}" if inner else f"{{i{axis}}}")
-    return " + ".join(terms) or "0"
-
-
-def _coordinate(flat: str, inner: Sequence[Size], size: Size | None) -> str:
-    """Write a coordinate of the element with a number; ``size`` is that of an axis that is not the first."""
-    if not inner and size is None:
-        return flat
-    text = f"({flat})" if " " in flat or "*" in flat else flat
-    if inner:
-        text = f"{text} // {_factor(inner)}"
-    return text if size is None else f"{text} % {_factor([size])}"
-
-
-def _factor(sizes: Sequence[Size]) -> str:
-    size = product(sizes)
-    bare = isinstance(size, int) or size.isidentifier() or (size[0] == "(" and size.index(")") == len(size) - 1)
-    return str(size) if bare else f"({size})"

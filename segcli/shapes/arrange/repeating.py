@@ -5,25 +5,15 @@ from dataclasses import replace
 
 from segcli.shapes.arrange import numpy_repeating
 from segcli.shapes.arrange.spreading import added_up, flipped, interleaved, rolled, tiled
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
-from segcli.shapes.dims import (
-    bind,
-    both,
-    dims_in,
-    int_of,
-    owner,
-    size_of,
-    sizes_in,
-    spans,
-    tensor_in,
-    wrap,
-    wrap_all,
-)
+from segcli.shapes.dims import bind, both, tensor_in, wrap, wrap_all
 from segcli.shapes.indexing import Indexing, Step
+from segcli.shapes.integers import dims_in, read_int, size_of, sizes_in, spans
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.symbols import equal, product
 from segcli.shapes.values import Item, RaisedError, Size, Span, Tensor, format_sizes
 
@@ -42,7 +32,7 @@ _COUNTS = ("int32", "int64")
 def _repeat(call: Call) -> Computed:
     item, source, bound = bind(call, _REPEAT)
     given = bound["repeats"]
-    counts = sizes_in(call, "repeats", given)
+    counts = sizes_in(call.name, "repeats", given)
     if len(counts) < len(source.shape):
         words = "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
         raise RaisedError(given.item.span, "RuntimeError", words)
@@ -53,7 +43,7 @@ def _repeat(call: Call) -> Computed:
 def _tile(call: Call) -> Computed:
     item, source, bound = bind(call, _TILE)
     given = bound["dims"]
-    counts = sizes_in(call, "dims", given)
+    counts = sizes_in(call.name, "dims", given)
     ones: list[Size] = [1] * (len(source.shape) - len(counts))
     _check_counts(source, given, [*ones, *counts])
     return tiled(call, item, source, [*ones, *counts])
@@ -73,8 +63,8 @@ def _check_counts(source: Tensor, given: Given, counts: Sequence[Size]) -> None:
 def _roll(call: Call) -> Computed:
     item, source, bound = bind(call, _ROLL)
     given = bound.get("dims")
-    dims = [] if given is None or given.value is None else dims_in(call, "dims", given)
-    shifts = sizes_in(call, "shifts", bound["shifts"])
+    dims = [] if given is None or given.value is None else dims_in(call.name, "dims", given)
+    shifts = sizes_in(call.name, "shifts", bound["shifts"])
     if not shifts:
         raise RaisedError(bound["shifts"].item.span, "RuntimeError", "`shifts` required")
     if not dims and len(shifts) == 1:
@@ -97,7 +87,7 @@ def _roll(call: Call) -> Computed:
 def _flip(call: Call) -> Indexing:
     _, source, bound = bind(call, _FLIP)
     given = bound["dims"]
-    axes = wrap_all(dims_in(call, "dims", given), len(source.shape), given)
+    axes = wrap_all(dims_in(call.name, "dims", given), len(source.shape), given)
     done = flipped(call, source, [axis for axis in axes if source.shape])
     return replace(done, view=False)
 
@@ -107,7 +97,7 @@ def _repeat_interleave(call: Call) -> Computed:
     repeats, given = bound["repeats"], bound.get("dim")
     if source is None or item is None:
         return _positions(call, repeats)
-    dim = None if given is None or given.value is None else int_of(given.item)
+    dim = None if given is None or given.value is None else read_int(given.item)
     span = call.span if given is None else given.item.span
     if isinstance(repeats.value, Tensor):
         axis, count = _by_tensor(source, repeats.value, repeats, dim, span)
@@ -115,7 +105,7 @@ def _repeat_interleave(call: Call) -> Computed:
         done = interleaved(call, item, source, axis, count, repeats)
     else:
         axis = None if dim is None else wrap(dim, len(source.shape), span)
-        number = sizes_in(call, "repeats", repeats)[0]
+        number = sizes_in(call.name, "repeats", repeats)[0]
         if isinstance(number, int) and number < 0:
             raise RaisedError(repeats.item.span, "RuntimeError", "Repeats must be non-negative")
         if axis is not None and not source.shape:
@@ -130,12 +120,10 @@ def _repeat_interleave(call: Call) -> Computed:
 
 def _bind_interleave(call: Call) -> tuple[Item | None, Tensor | None, dict[str, Given]]:
     """Bind the arguments; of ``torch.repeat_interleave(counts)`` there is no tensor but the counts."""
-    item = owner(call)
     bound = bind_call(call, _REPEAT_INTERLEAVE)
-    if call.space == "torch":
-        if "input" not in bound:
-            return None, None, bound
-        item = bound["input"].item
+    if call.space == "torch" and "input" not in bound:
+        return None, None, bound
+    item = bound["input"].item if call.space == "torch" else call.first
     return item, tensor_in(item), bound
 
 

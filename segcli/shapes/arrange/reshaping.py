@@ -8,14 +8,15 @@ from dataclasses import replace
 
 from segcli.shapes.arrange import numpy_reshaping
 from segcli.shapes.arrange.recasting import recast
-from segcli.shapes.arrange.regrouping import Group, reshaped
+from segcli.shapes.arrange.regrouping import Group, reshaped, unless_ones
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
-from segcli.shapes.dims import bind, bind_nothing, both, int_of, sizes_in, tensor_in, wrap
+from segcli.shapes.dims import bind, bind_nothing, both, tensor_in, wrap
+from segcli.shapes.integers import read_int, sizes_in
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.signatures import Signatures
 from segcli.shapes.strides import Fit, fit, is_row_major, row_major, strides_of
-from segcli.shapes.symbols import product, quotient, unequal
+from segcli.shapes.symbols import assume, indivisible, product, quotient, some, unequal
 from segcli.shapes.values import Item, Listed, RaisedError, Shape, Size, Span, Tensor, format_sizes
 
 _VIEW = Signatures(("dtype dtype", "sizes size"), ())
@@ -58,6 +59,7 @@ def infer_sizes(sizes: Sequence[Size], source: Shape, span: Span) -> tuple[Shape
         need = "" if known == count else unequal(count, known)
         if known != count and not need:
             raise invalid
+        assume((need,))
         return tuple(sizes), ((need,) if need else ())
     if known == 0 and count == 0:
         words = (
@@ -67,11 +69,12 @@ def infer_sizes(sizes: Sequence[Size], source: Shape, span: Span) -> tuple[Shape
         raise RaisedError(span, "RuntimeError", words)
     if known == 0 or (isinstance(known, int) and isinstance(count, int) and count % known):
         raise invalid
+    need = indivisible(count, known)
+    assume((need,))
     left = quotient(count, known)
+    needs = (*((need,) if need else ()), *some([known]))
     made = tuple(left if size == -1 else size for size in sizes)
-    if isinstance(left, int) or " // " not in left:
-        return made, ()
-    return made, (f"{count} % {known if isinstance(known, int) else f'({known})'} == 0",)
+    return made, needs
 
 
 def _check_signs(sizes: Sequence[Size], shown: str, span: Span) -> None:
@@ -93,7 +96,7 @@ def _view(call: Call) -> Computed:
     if "dtype" in bound:
         return recast(call, item, source, bound["dtype"])
     given = bound["size"]
-    return _viewed(call, item, source, sizes_in(call, "size", given), given.item.span)
+    return _viewed(call, item, source, sizes_in(call.name, "size", given), given.item.span)
 
 
 def _viewed(call: Call, item: Item, source: Tensor, sizes: Sequence[Size], span: Span) -> Computed:
@@ -113,7 +116,7 @@ def _view_as(call: Call) -> Computed:
 def _reshape(call: Call) -> Computed:
     item, source, bound = bind(call, _RESHAPE)
     given = bound["shape"]
-    return _reshaped(call, item, source, sizes_in(call, "shape", given), given.item.span)
+    return _reshaped(call, item, source, sizes_in(call.name, "shape", given), given.item.span)
 
 
 def _reshaped(call: Call, item: Item, source: Tensor, sizes: Sequence[Size], span: Span) -> Computed:
@@ -138,7 +141,7 @@ def _reshape_as(call: Call) -> Computed:
 def _flatten(call: Call) -> Computed:
     item, source, bound = bind(call, _FLATTEN)
     ndim = len(source.shape)
-    dims = [(int_of(bound[name].item), bound[name].item.span) if name in bound else None for name in _FLATTENED]
+    dims = [(read_int(bound[name].item), bound[name].item.span) if name in bound else None for name in _FLATTENED]
     first = wrap(*(dims[0][0], ndim, dims[0][1])) if dims[0] else 0
     last = wrap(*(dims[1][0], ndim, dims[1][1])) if dims[1] else max(ndim, 1) - 1
     if first > last:
@@ -157,7 +160,7 @@ def _ravel(call: Call) -> Computed:
     item, source, _ = bind(call, _RAVEL) if call.space == "torch" else (*bind_nothing(call), {})
     shape = (product(source.shape),)
     copies = "" if is_row_major(source) else "copied: ravel() is a view of what is contiguous alone"
-    return reshaped(call, item, source, shape, Fit(row_major(shape)), copies=copies)
+    return unless_ones(source, reshaped(call, item, source, shape, Fit(row_major(shape)), copies=copies))
 
 
 def _unflatten(call: Call) -> Computed:
@@ -171,8 +174,8 @@ def _unflatten(call: Call) -> Computed:
         call = replace(call, arguments=(call.arguments[0], ("", named["dim"].item), ("", sizes)))
     item, source, bound = bind(call, _UNFLATTEN)
     given = bound["sizes"]
-    split = sizes_in(call, "sizes", given)
-    axis = wrap(int_of(bound["dim"].item), len(source.shape), bound["dim"].item.span)
+    split = sizes_in(call.name, "sizes", given)
+    axis = wrap(read_int(bound["dim"].item), len(source.shape), bound["dim"].item.span)
     if not split:
         raise RaisedError(given.item.span, "RuntimeError", "unflatten: sizes must be non-empty")
     if not source.shape:
@@ -211,9 +214,9 @@ def _contiguous(call: Call) -> Computed:
     item, source, _ = bind(call, _CONTIGUOUS)
     rows = is_row_major(source)
     copies = "" if rows else "copied row after row, as its strides are not those of its shape"
-    done = reshaped(call, item, source, source.shape, Fit(strides_of(source)), copies=copies)
+    done = unless_ones(source, reshaped(call, item, source, source.shape, Fit(strides_of(source)), copies=copies))
     rules = frozenset({"contiguous-0d"} if not source.shape else ())
-    return replace(done, why=copies or "contiguous already: the tensor itself", rules=rules)
+    return replace(done, why=done.why or "contiguous already: the tensor itself", rules=rules)
 
 
 _AS = "write np.reshape(x, y.shape)"

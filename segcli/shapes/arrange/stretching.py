@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segcli.shapes.calls import Call
-from segcli.shapes.dims import bind, both, check_room, rest_step, sizes_in, tensor_in
+from segcli.shapes.dims import bind, both, check_room, rest_step, tensor_in
 from segcli.shapes.indexing import Access, Along, Fixed, Indexing, Step
+from segcli.shapes.integers import sizes_in
 from segcli.shapes.kinds import SCALARS
-from segcli.shapes.symbols import equal
+from segcli.shapes.symbols import equal_or_one
 from segcli.shapes.values import COMPLEX, RaisedError, Shape, Size, Span, Tensor, format_sizes
 
 _EXPAND = both("sizes size, *, bool implicit=")
@@ -18,13 +19,13 @@ _EXPAND_AS = both("Tensor other")
 def expand(call: Call) -> Indexing:
     """Expand as ``x.expand`` of PyTorch does."""
     _, source, bound = bind(call, _EXPAND)
-    return _expanded(call, source, sizes_in(call, "size", bound["size"]), bound["size"].item.span)
+    return _expanded(call, source, sizes_in(call.name, "size", bound["size"]), bound["size"].item.span)
 
 
 def broadcast_to(call: Call) -> Indexing:
     """Expand as ``broadcast_to`` of PyTorch does."""
     _, source, bound = bind(call, _BROADCAST_TO)
-    return _expanded(call, source, sizes_in(call, "size", bound["size"]), bound["size"].item.span)
+    return _expanded(call, source, sizes_in(call.name, "size", bound["size"]), bound["size"].item.span)
 
 
 def expand_as(call: Call) -> Indexing:
@@ -62,7 +63,7 @@ def _expanded(call: Call, source: Tensor, sizes: Sequence[Size], span: Span) -> 
             )
             raise RaisedError(span, "RuntimeError", words, axis - offset)
         elif before not in (1, size):
-            needs.append(equal(before, size) + (" (or 1)" if isinstance(before, str) else ""))
+            needs.append(equal_or_one(before, size))
     check_room(tuple(made), span)
     done = stretched(call, source, tuple(made), tuple(needs))
     return replace(done, rules=frozenset({"expand-keeps"})) if -1 in sizes else done

@@ -9,8 +9,9 @@ from segcli.shapes.arrange import numpy_views
 from segcli.shapes.arrange.stretching import broadcast_to, expand, expand_as
 from segcli.shapes.arrange.turning import inserted, permuted, removed, swapped
 from segcli.shapes.calls import Call, Operation
-from segcli.shapes.dims import bind, bind_nothing, both, dims_in, int_of, rest_step, spans, wrap, wrap_all
+from segcli.shapes.dims import bind, bind_nothing, both, rest_step, wrap, wrap_all
 from segcli.shapes.indexing import Access, Along, Fixed, Indexing, Step, position_need
+from segcli.shapes.integers import dims_in, read_int, spans
 from segcli.shapes.request import Given
 from segcli.shapes.symbols import at_least, difference
 from segcli.shapes.values import INTEGER, RaisedError, Size, Tensor, format_sizes
@@ -36,7 +37,7 @@ _REVERSES = (
 def _permute(call: Call) -> Indexing:
     _, source, bound = bind(call, _PERMUTE)
     given = bound["dims"]
-    dims = dims_in(call, "dims", given)
+    dims = dims_in(call.name, "dims", given)
     ndim = len(source.shape)
     if len(dims) != ndim:
         words = (
@@ -57,7 +58,7 @@ def _swap(call: Call) -> Indexing:
     names = _SWAPS[call.name]
     _, source, bound = bind(call, both(f"int {names[0]}, int {names[1]}"))
     ndim = len(source.shape)
-    one, other = (wrap(int_of(bound[name].item), ndim, bound[name].item.span) for name in names)
+    one, other = (wrap(read_int(bound[name].item), ndim, bound[name].item.span) for name in names)
     done = swapped(source, one, other, call)
     return replace(done, rules=frozenset({"transpose-swaps"})) if call.name == "transpose" else done
 
@@ -66,7 +67,7 @@ def _move(call: Call) -> Indexing:
     _, source, bound = bind(call, _MOVE)
     ndim = len(source.shape)
     places = []
-    raw = [dims_in(call, name, bound[name]) for name in ("source", "destination")]
+    raw = [dims_in(call.name, name, bound[name]) for name in ("source", "destination")]
     if len(raw[0]) != len(raw[1]):
         words = (
             f"movedim: Invalid source or destination dims: source ({raw[0]} dims) should contain the same number of "
@@ -122,14 +123,14 @@ def _squeeze(call: Call) -> Indexing:
 
 
 def _chosen(call: Call, given: Given, ndim: int) -> list[int]:
-    axes = wrap_all(dims_in(call, "dim", given), ndim, given)
+    axes = wrap_all(dims_in(call.name, "dim", given), ndim, given)
     return [axis for axis in axes if ndim]
 
 
 def _unsqueeze(call: Call) -> Indexing:
     _, source, bound = bind(call, _UNSQUEEZE)
     given = bound["dim"].item
-    return inserted(source, [wrap(int_of(given), len(source.shape) + 1, given.span)], call)
+    return inserted(source, [wrap(read_int(given), len(source.shape) + 1, given.span)], call)
 
 
 def _select(call: Call) -> Indexing:
@@ -137,7 +138,7 @@ def _select(call: Call) -> Indexing:
     shape = source.shape
     if not shape:
         raise RaisedError(call.span, "IndexError", "select() cannot be applied to a 0-dim tensor.")
-    axis = wrap(int_of(bound["dim"].item), len(shape), bound["dim"].item.span)
+    axis = wrap(read_int(bound["dim"].item), len(shape), bound["dim"].item.span)
     index = bound["index"].item
     size = shape[axis]
     position = _position(index.value)
@@ -180,10 +181,10 @@ def _narrow(call: Call) -> Indexing:
     if not shape:
         raise RaisedError(call.span, "RuntimeError", "narrow() cannot be applied to a 0-dim tensor.")
     length = bound["length"].item
-    count = int_of(length)
+    count = read_int(length)
     if count < 0:
         raise RaisedError(length.span, "RuntimeError", "narrow(): length must be non-negative.")
-    axis = wrap(int_of(bound["dim"].item), len(shape), bound["dim"].item.span)
+    axis = wrap(read_int(bound["dim"].item), len(shape), bound["dim"].item.span)
     first = _first(bound["start"], shape[axis], axis)
     size = shape[axis]
     needs: tuple[str, ...] = ()

@@ -1,12 +1,12 @@
 """Operands that are computed with element by element: how they broadcast together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.promotion import is_number
 from segcli.shapes.computed import Read, grouped
 from segcli.shapes.indexing import Step, axes_text, broadcast_sizes, tokens_text
+from segcli.shapes.records import record
 from segcli.shapes.values import (
     Item,
     Labels,
@@ -18,7 +18,7 @@ from segcli.shapes.values import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Together:
     """Operands that broadcast together.
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.compute.broadcasting import broadcast_operands
 from segcli.shapes.compute.elementwise import computed
@@ -12,7 +13,7 @@ from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Indexing
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.python_call import bind_python
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import DTYPES, DType, Item, RaisedError, Tensor
 
 _NAMED = {

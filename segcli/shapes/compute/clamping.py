@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.broadcasting import broadcast_operands
 from segcli.shapes.compute.elementwise import computed
@@ -23,7 +24,7 @@ from segcli.shapes.compute.torch_arithmetic import check_convertible
 from segcli.shapes.computed import Computed
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import as_array
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import COMPLEX, FLOATING, NUMPY_INTEGER, Item, Listed, RaisedError, Symbol, Tensor, type_name
 
 _BOUNDS = ("Tensor? min=, Tensor? max=", "number? min=, number? max=")

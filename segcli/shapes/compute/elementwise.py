@@ -1,16 +1,17 @@
 """What operators and functions of two operands do with each pair of elements, and which dtypes each library refuses."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.broadcasting import Together
 from segcli.shapes.computed import Computed, Formula
+from segcli.shapes.records import record
 from segcli.shapes.values import COMPLEX, FLOATING
 
 _BITWISE = (*FLOATING, *COMPLEX)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Binary:
     """An operation of two operands.
 

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.compute.broadcasting import broadcast_operands
 from segcli.shapes.compute.elementwise import computed
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Along, Indexing, Step
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import Item, RaisedError, Tensor, type_name
 
 

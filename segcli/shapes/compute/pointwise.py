@@ -5,6 +5,7 @@ from functools import partial
 from math import prod
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.compute.broadcasting import broadcast_operands
 from segcli.shapes.compute.clamping import clamp_numpy, clamp_torch
@@ -18,7 +19,7 @@ from segcli.shapes.indexing import Indexing
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import as_array
 from segcli.shapes.python_call import bind_python
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import FLOATING, REAL, Item, Listed, RaisedError, Symbol, Tensor, type_name
 
 

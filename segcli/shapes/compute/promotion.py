@@ -8,13 +8,12 @@ NumPy takes arrays of any number of axes in full; Python's ints and floats adopt
 from collections.abc import Sequence
 
 from segcli.errors import SegcliError
-from segcli.shapes.operands import promote
+from segcli.shapes.operands import BITS, promote
 from segcli.shapes.values import COMPLEX, FLOATING, INTEGER, Item, RaisedError, Symbol, Tensor, Value
 
 # What PyTorch takes a Python float for, and the quotient of two integers.
 DEFAULT_FLOAT = "float32"
 _TO_COMPLEX = {"float16": "complex32", "bfloat16": "complex64", "float32": "complex64", "float64": "complex128"}
-_BITS = {"uint8": 8, "int8": 8, "int16": 16, "int32": 32, "int64": 64, "uint64": 64}
 _NUMBERS = {bool: "bool", int: "int64", float: DEFAULT_FLOAT, Symbol: "int64"}
 
 
@@ -94,7 +93,7 @@ def refuse_out_of_bounds(items: Sequence[Item], dtype: str) -> None:
     Raises:
         RaisedError: NumPy's OverflowError.
     """
-    if dtype not in _BITS:
+    if dtype not in BITS:
         return
     for item in items:
         value = item.value
@@ -116,7 +115,7 @@ def in_bounds(value: int, dtype: str) -> bool:
 
 def bounds_of(dtype: str) -> tuple[int, int]:
     """Return the smallest and the largest number of an integer dtype."""
-    bits = _BITS[dtype]
+    bits = BITS[dtype]
     return (0, 2**bits - 1) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
@@ -128,7 +127,7 @@ def left_in(value: int, dtype: str) -> int:
         (0, 44, -1)
     """
     low, _ = bounds_of(dtype)
-    left: int = (value - low) % 2 ** _BITS[dtype] + low
+    left: int = (value - low) % 2 ** BITS[dtype] + low
     return left
 
 

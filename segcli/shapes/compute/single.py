@@ -1,8 +1,9 @@
 """What functions of one operand do with each element, and which dtypes each library refuses."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segcli.shapes.kinds import SCALARS
+from segcli.shapes.records import record
 from segcli.shapes.values import COMPLEX, FLOATING
 
 _NEGATED = (
@@ -33,7 +34,7 @@ def _vml(name: str) -> _Refusals:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Single:
     """A function of one operand.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.broadcasting import broadcast_operands
 from segcli.shapes.compute.elementwise import Binary, computed
@@ -22,7 +23,7 @@ from segcli.shapes.compute.strangers import meet_stranger
 from segcli.shapes.computed import Computed
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import COMPLEX, INTEGER, Item, RaisedError, Span, Symbol, Tensor
 
 # Up to where float16 and bfloat16 reach.
@@ -111,7 +112,7 @@ def _replaced(call: Call, function: Binary, other: str) -> Sequence[str]:
     if function.takes == "none":
         return ()
     if call.name == "subtract":
-        return ("input",)
+        return ("input", "other") if any(keyword == "out" for keyword, _ in call.arguments) else ("input",)
     return ("input", other) if function.takes == "both" or (function.takes == "either" and beside) else (other,)
 
 

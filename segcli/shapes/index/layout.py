@@ -17,7 +17,8 @@ from segcli.shapes.indexing import (
     slice_size,
     tokens_text,
 )
-from segcli.shapes.values import Item, Shape, Size, SliceBounds, Span, format_sizes
+from segcli.shapes.symbols import slice_needs
+from segcli.shapes.values import Item, Shape, Size, SliceBounds, Span, Symbol, format_sizes
 
 
 @dataclass(slots=True, eq=False)
@@ -26,7 +27,7 @@ class Dim:
 
     size: Size
     axis: int | None = None
-    start: int | str | None = 0
+    start: Size | None = 0
     step: int = 1
     whole: bool = True
 
@@ -59,22 +60,26 @@ class Plan:
     operands: list[Operand] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
 
-    def note_integer(self, item: Item, dims: Sequence[Dim], position: int | None) -> None:
+    def note_integer(self, item: Item, dims: Sequence[Dim], position: Size | None) -> None:
         """Note a dimension that an integer, or a 0-d tensor, selects from."""
         for axis in _axes(dims):
             size = self.source[axis]
             if position is None:
                 self.fixed[axis] = item.text
-            elif isinstance(size, int):
+            elif isinstance(size, int) and isinstance(position, int):
                 self.fixed[axis] = position + size if position < 0 else position
             else:
                 self.fixed[axis] = position
             self.ledger.needs.extend(position_need(size, position))
         what = "the position it holds" if position is None else f"position {position}"
-        self.draft(item, "integer" if isinstance(item.value, int) else "0-d tensor", _axes(dims), f"selects {what}")
+        self.draft(
+            item, "integer" if isinstance(item.value, int | Symbol) else "0-d tensor", _axes(dims), f"selects {what}"
+        )
 
-    def note_slice(self, item: Item, dim: Dim, before: Size) -> None:
+    def note_slice(self, item: Item, bounds: SliceBounds, dim: Dim, before: Size) -> None:
         """Note a slice that has been applied to ``dim``."""
+        if isinstance(bounds.start, str) or isinstance(bounds.stop, str):
+            self.ledger.needs.extend(slice_needs(bounds, before))
         takes = () if dim.axis is None else (dim.axis,)
         effect = "keeps the axis" if dim.whole else f"keeps {dim.size} of {before} positions"
         self.draft(item, "slice", takes, effect, (dim,))
@@ -137,18 +142,18 @@ def lay_out(
     landed = tuple(range(landing, landing + width))
     ledger = plan.ledger
     drafts = [*sorted(plan.drafts, key=lambda draft: draft.span), *_rest(plan, kept)]
-    ledger.steps.extend(
+    ledger.steps += [
         Step(
             ledger.stage,
             draft.token,
             draft.span,
             draft.kind,
             draft.takes,
-            landed if draft.operand else tuple(places[id(dim)] for dim in draft.dims if id(dim) in places),
+            landed if draft.operand else tuple([places[id(dim)] for dim in draft.dims if id(dim) in places]),
             draft.effect,
         )
         for draft in drafts
-    )
+    ]
     return Indexing(
         shape=shape,
         view=view,
@@ -178,7 +183,7 @@ def _accesses(plan: Plan, kept: Sequence[Dim], places: dict[int, int]) -> tuple[
             accesses[dim.axis] = Along(places[id(dim)], dim.start, dim.step, dim.whole)
     for number, operand in enumerate(plan.operands):
         accesses.update({axis: Gathered(number, column) for column, axis in enumerate(operand.takes)})
-    return tuple(accesses[axis] for axis in range(len(plan.source)))
+    return tuple([accesses[axis] for axis in range(len(plan.source))])
 
 
 def explain_landing(operands: Sequence[Operand], between: Sequence[str], broadcast: Shape, landing: int) -> str:

@@ -22,8 +22,10 @@ from segcli.shapes.values import (
     Listed,
     RaisedError,
     Shape,
+    Size,
     SliceBounds,
     Span,
+    Symbol,
     Tensor,
     check_elements,
     format_sizes,
@@ -123,6 +125,8 @@ def _recognise(item: Item) -> _Token:  # noqa: PLR0911 - a kind of index, a retu
             return _Token(item, "bool", Tensor((), "bool", item.text, values=(value,)))
         case int() as value:
             return _Token(item, "integer", Tensor((), "int64", item.text, values=(value,)))
+        case Symbol():
+            return _Token(item, "integer", Tensor((), "int64", item.text))
         case SliceBounds() as bounds:
             return _Token(item, "slice", bounds=bounds)
         case Tensor() as tensor:
@@ -198,7 +202,7 @@ def _lay(walk: _Walk, token: _Token, skips: int, *, fancy: bool) -> None:
         (dim,) = _keep(walk, 1)
         before = dim.size
         dim.cut(token.bounds)
-        walk.plan.note_slice(item, dim, before)
+        walk.plan.note_slice(item, token.bounds, dim, before)
     else:
         _check_position(token, source[walk.axis], walk.axis)
         walk.plan.note_integer(item, [Dim(source[walk.axis], walk.axis)], _position(token))
@@ -212,7 +216,9 @@ def _keep(walk: _Walk, count: int) -> list[Dim]:
     return dims
 
 
-def _position(token: _Token) -> int | None:
+def _position(token: _Token) -> Size | None:
+    if isinstance(token.item.value, Symbol):
+        return token.item.value.size
     known = token.tensor.values
     return None if known is None else int(known[0])
 
@@ -220,7 +226,7 @@ def _position(token: _Token) -> int | None:
 def _check_position(token: _Token, size: int | str, axis: int) -> None:
     position = _position(token)
     limit = most(size)
-    if limit is not None and (limit == 0 or (position is not None and not -limit <= position < limit)):
+    if limit is not None and (limit == 0 or (isinstance(position, int) and not -limit <= position < limit)):
         words = f"index {position or 0} is out of bounds for axis {axis} with size {size}"
         raise RaisedError(token.item.span, "IndexError", words, axis)
 

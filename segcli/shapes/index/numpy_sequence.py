@@ -1,7 +1,18 @@
 """How NumPy reads lists in an index: as ``numpy.asarray`` does."""
 
 from segcli.shapes.symbols import refuse_unequal
-from segcli.shapes.values import NUMPY_INTEGER, Item, Listed, RaisedError, Shape, Size, Tensor, Value, format_sizes
+from segcli.shapes.values import (
+    NUMPY_INTEGER,
+    Item,
+    Listed,
+    RaisedError,
+    Shape,
+    Size,
+    Symbol,
+    Tensor,
+    Value,
+    format_sizes,
+)
 
 INVALID = (
     "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
@@ -57,7 +68,7 @@ def _kind(leaf: Value) -> str:
     match leaf:
         case bool():
             return "bool"
-        case int():
+        case int() | Symbol():
             return "int"
         case float():
             return "other"
@@ -69,10 +80,10 @@ def _kind(leaf: Value) -> str:
 
 def _array(item: Item, value: Listed, shape: Shape, dtype: str) -> Tensor:
     values: list[int | float | bool] = []
-    for leaf in (leaf for leaf in _leaves(value) if isinstance(leaf, int | Tensor)):
+    for leaf in (leaf for leaf in _leaves(value) if isinstance(leaf, int | Tensor | Symbol)):
         if isinstance(leaf, int):
             values.append(bool(leaf) if dtype == "bool" else int(leaf))
-        elif leaf.values is not None:
+        elif isinstance(leaf, Tensor) and leaf.values is not None:
             values.extend(leaf.values)
         else:
             return _unknown(item, value, shape, dtype)

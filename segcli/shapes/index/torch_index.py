@@ -13,7 +13,9 @@ from segcli.shapes.values import (
     Item,
     Listed,
     RaisedError,
+    Size,
     SliceBounds,
+    Symbol,
     Tensor,
     type_name,
 )
@@ -77,7 +79,7 @@ def _dims_specified(item: Item) -> int:
             return 0
         case Tensor() as tensor:
             return len(tensor.shape) if tensor.dtype in MASKS else 1
-        case int() | float() | SliceBounds() | Listed():
+        case int() | float() | SliceBounds() | Listed() | Symbol():
             return 1
         case _:
             return 0
@@ -108,6 +110,8 @@ def _step(walk: Walk, place: int, item: Item) -> None:
             _unsqueeze_mask(walk, item, value)
         case int():
             _select(walk, place, item, value)
+        case Symbol(position):
+            _select(walk, place, item, position)
         case SliceBounds():
             _slice(walk, item, value)
         case None:
@@ -133,7 +137,7 @@ def _invalid(item: Item) -> NoReturn:
     raise RaisedError(item.span, "IndexError", words)
 
 
-def _select(walk: Walk, place: int, item: Item, position: int | None) -> None:
+def _select(walk: Walk, place: int, item: Item, position: Size | None) -> None:
     """Take one position of the next dimension, which is gone at once."""
     if walk.dim >= len(walk.dims):
         # Behind a second ellipsis: PyTorch reads a size that is not there.
@@ -144,7 +148,7 @@ def _select(walk: Walk, place: int, item: Item, position: int | None) -> None:
     dim = walk.dims[walk.dim]
     size = dim.size
     limit = most(size)
-    if limit is not None and (limit == 0 or (position is not None and not -limit <= position < limit)):
+    if limit is not None and (limit == 0 or (isinstance(position, int) and not -limit <= position < limit)):
         shown = 0 if position is None else position
         words = f"index {shown} is out of bounds for dimension {place} with size {size}"
         raise RaisedError(item.span, "IndexError", words, dim.axis)
@@ -168,14 +172,16 @@ def _slice(walk: Walk, item: Item, bounds: SliceBounds) -> None:
     dim = walk.dims[walk.dim]
     before = dim.size
     dim.cut(bounds)
-    walk.plan.note_slice(item, dim, before)
+    walk.plan.note_slice(item, bounds, dim, before)
     walk.skip(1)
 
 
 def _slice_past_the_end(walk: Walk, item: Item, bounds: SliceBounds) -> None:
     # PyTorch compares the slice with a size that is not there, and takes it for the whole axis.
     whole = bounds.start in (None, 0) and bounds.step in (None, 1)
-    if not whole or (bounds.stop is not None and (bounds.stop < 0 or walk.dim >= _INLINE_SIZES)):
+    if not whole or (
+        bounds.stop is not None and ((isinstance(bounds.stop, int) and bounds.stop < 0) or walk.dim >= _INLINE_SIZES)
+    ):
         out_of_range(item, walk.dim, len(walk.dims))
     walk.plan.draft(item, "slice", (), "has no axis left, and is ignored")
     walk.skip(1)

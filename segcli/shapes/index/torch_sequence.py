@@ -4,7 +4,19 @@ from dataclasses import replace
 from math import isfinite, prod
 
 from segcli.shapes.symbols import refuse_unequal
-from segcli.shapes.values import Item, Listed, RaisedError, Size, SliceBounds, Span, Tensor, Value, _Ellipsis, type_name
+from segcli.shapes.values import (
+    Item,
+    Listed,
+    RaisedError,
+    Size,
+    SliceBounds,
+    Span,
+    Symbol,
+    Tensor,
+    Value,
+    _Ellipsis,
+    type_name,
+)
 
 # Longer lists were never taken for tuples: the heuristic is NumPy's of old.
 LEGACY_LENGTH = 32
@@ -51,7 +63,7 @@ def _infer_dtype(value: Value, span: Span) -> str:
     match value:
         case bool():
             return "bool"
-        case int():
+        case int() | Symbol():
             return "int64"
         case float():
             return "float32"
@@ -122,6 +134,8 @@ def _whole_number(value: Value, span: Span) -> int | None:
                 words = "only integer tensors of a single element can be converted to an index"
                 raise RaisedError(span, "TypeError", words)
             return None if value.values is None else int(value.values[0])
+        case Symbol():
+            return None
         case float():
             if not isfinite(value) or abs(value) >= _INT64_END:
                 words = "value cannot be converted to type int64 without overflow"

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import wrap
 from segcli.shapes.indexing import slice_size
+from segcli.shapes.integers import dims_in, read_int, read_size, sizes_in
 from segcli.shapes.join.numpy_cutting import array_split_numpy, split_numpy, unstack_numpy
 from segcli.shapes.kinds import SCALARS
-from segcli.shapes.operands import read_dim, read_size
 from segcli.shapes.parts import cut, cut_at, cut_evenly, known_values, pieces_text, runs_of
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
-from segcli.shapes.symbols import divided, equal, product, quotient, total
+from segcli.shapes.signatures import Signatures, is_integer
+from segcli.shapes.symbols import divided, divides, equal, product, quotient, some, total
 from segcli.shapes.values import (
     Item,
     Listed,
@@ -23,7 +24,6 @@ from segcli.shapes.values import (
     Run,
     Size,
     SliceBounds,
-    Span,
     Symbol,
     Tensor,
     type_name,
@@ -46,7 +46,7 @@ def _source(call: Call, bound: dict[str, Given]) -> tuple[Item, Tensor]:
 
 def _dim(bound: dict[str, Given]) -> tuple[int, Given | None]:
     given = bound.get("dim")
-    return read_dim(given.item if given else None), given
+    return read_int(given.item if given else None), given
 
 
 def _axis(call: Call, bound: dict[str, Given], source: Tensor) -> int:
@@ -66,9 +66,8 @@ def ceiling(size: Size, step: Size) -> Size:
         >>> ceiling(7, 2), ceiling("2*N", 2), ceiling("N", 2), ceiling("N", "M")
         (4, 'N', 'ceil(N / 2)', 'ceil(N / M)')
     """
-    exact = quotient(size, step)
-    if isinstance(size, str) and "//" not in str(exact):
-        return exact
+    if isinstance(size, str) and divides(step, size):
+        return quotient(size, step)
     if isinstance(step, int):
         return divided(size, step)
     return f"ceil({size} / {step})" if step.isidentifier() or step.startswith("ceil(") else f"ceil({size} / ({step}))"
@@ -107,7 +106,8 @@ def _chunk(call: Call) -> Computed:
     if isinstance(count, int) and isinstance(chunks, int) and count < chunks:
         least = f"pieces of {width} positions, of which {count} hold all {size}"
         notes = (f"chunk gives fewer tensors than asked for: {least}; tensor_split({chunks}) gives {chunks}",)
-    return cut(call, item, axis, runs, effect, notes=notes)
+    # Of no positions PyTorch gives as many pieces as asked for.
+    return replace(cut(call, item, axis, runs, effect, notes=notes), needs=tuple(some([size, chunks])))
 
 
 def _count(runs: Sequence[Run]) -> Size:
@@ -117,16 +117,17 @@ def _count(runs: Sequence[Run]) -> Size:
 def _equal_runs(call: Call, source: Tensor, axis: int, width: Size) -> tuple[Run, ...]:
     """Cut an axis into pieces of equal width, of which the last may be narrower."""
     size = source.shape[axis]
-    if isinstance(size, int) and isinstance(width, int):
-        whole = size // width if width else 0
-        rest = size - whole * width
+    if size == 0:
         # Of nothing, one piece is left.
-        last = [(1, product([whole, width]), rest)] if rest or not whole else []
+        return runs_of(call, source, axis, [(1, 0, 0)])
+    if isinstance(size, int) and isinstance(width, int):
+        whole = size // width
+        rest = size - whole * width
+        last = [(1, whole * width, rest)] if rest else []
         return runs_of(call, source, axis, [(whole, 0, width), *last])
     count = ceiling(size, width)
     runs = runs_of(call, source, axis, [(count, 0, width)])
-    exact = product([count, width]) == product([size])
-    if exact or not isinstance(width, int) or not isinstance(size, str):
+    if product([count, width]) == product([size]):
         return runs
     # The first may be the last.
     first = slice_size(SliceBounds(0, width), size)[0]
@@ -164,7 +165,8 @@ def _split(call: Call) -> Computed:
         raise RaisedError(given.item.span, "RuntimeError", words, axis)
     runs = _equal_runs(call, source, axis, sizes)
     effect = f"every {sizes} positions: {pieces_text(runs, size)}"
-    return replace(cut(call, item, axis, runs, effect), rules=rule)
+    needs = tuple(some([size, sizes])) if size != 0 else ()
+    return replace(cut(call, item, axis, runs, effect), rules=rule, needs=needs)
 
 
 def _sizes(bound: dict[str, Given], given: Given) -> Size | list[Size]:
@@ -173,8 +175,6 @@ def _sizes(bound: dict[str, Given], given: Given) -> Size | list[Size]:
     if isinstance(value, Tensor) and set(value.shape) <= {1} and value.dtype != "complex64":
         # Python makes an int of it.
         value = Symbol(item.text) if value.values is None else int(value.values[0])
-        if isinstance(value, Symbol):
-            return read_size(Item(Tensor((), "int64", item.text), item.text, item.span))
     dim = bound["dim"].value if "dim" in bound else 0
     bad_dim = isinstance(dim, bool | float | str | Listed) or dim is None
     if isinstance(value, bool) or (bad_dim and isinstance(value, int | Symbol)):
@@ -186,25 +186,16 @@ def _sizes(bound: dict[str, Given], given: Given) -> Size | list[Size]:
     if not isinstance(value, Listed):
         words = f"split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not {type_name(value)}"
         raise RaisedError(item.span, "TypeError", words)
-    sizes = [_listed_size(value, 0, item.span)] if value.items else []
+    if value.items and not is_integer(value.items[0].value):
+        kind = type_name(value.items[0].value)
+        words = (
+            "split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, but found element of type "
+        )
+        raise RaisedError(item.span, "TypeError", f"{words}{kind} at pos 0")
     if bad_dim:
         words = f"split_with_sizes(): argument 'dim' (position 3) must be int, not {type_name(dim)}"
         raise RaisedError(bound["dim"].item.span, "TypeError", words)
-    return sizes + [_listed_size(value, place, item.span) for place in range(1, len(value.items))]
-
-
-def _listed_size(value: Listed, place: int, span: Span) -> Size:
-    item = value.items[place]
-    if isinstance(item.value, int | Symbol | Tensor) and not (isinstance(item.value, bool) and place == 0):
-        return read_size(item)
-    kind = type_name(item.value)
-    words = f"argument 'split_sizes' (position 2) must be tuple of ints, but found element of type {kind} at pos 0"
-    if place:
-        words = (
-            f"argument 'split_sizes' failed to unpack the object at pos {place + 1} with error "
-            f'"type must be tuple of ints,but got {kind}"'
-        )
-    raise RaisedError(span, "TypeError", f"split_with_sizes(): {words}")
+    return sizes_in("split_with_sizes", "split_sizes", given)
 
 
 def _split_with_sizes(call: Call, bound: dict[str, Given], sizes: list[Size], given: Item) -> Computed:
@@ -266,19 +257,8 @@ def _cuts(item: Item) -> int | list[int]:
         if value.shape:
             return known_values(item, value)
     if isinstance(value, Listed):
-        return [_cut(value, place, item.span) for place in range(len(value.items))]
-    return read_dim(item)
-
-
-def _cut(value: Listed, place: int, span: Span) -> int:
-    item = value.items[place]
-    if place and not isinstance(item.value, int | Symbol | Tensor):
-        words = (
-            f"tensor_split(): argument 'indices' failed to unpack the object at pos {place + 1} with error "
-            f'"type must be tuple of ints,but got {type_name(item.value)}"'
-        )
-        raise RaisedError(span, "TypeError", words)
-    return read_dim(item)
+        return dims_in("tensor_split", "indices", Given("indices", item, 0))
+    return read_int(item)
 
 
 OPERATIONS = {

@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import wrap
-from segcli.shapes.join.joining import Member, check_sizes, join, read_members, stacked, widened
+from segcli.shapes.integers import read_int
+from segcli.shapes.join.joining import join, stacked
+from segcli.shapes.join.members import Member, check_sizes, read_members, widened
 from segcli.shapes.join.numpy_joins import concatenate_numpy, stack_numpy, stack_up_numpy
-from segcli.shapes.operands import promote_all, read_dim
+from segcli.shapes.operands import promote_all
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import RaisedError, format_sizes
 
 _ALONG = Signatures((), ("Tensors tensors, int dim=, *, Tensor? out=",))
@@ -34,7 +37,7 @@ def _cat(call: Call) -> Computed:
         words = "torch.cat(): expected a non-empty list of Tensors"
         raise RaisedError(bound["tensors"].item.span, "ValueError", words)
     given = bound.get("dim")
-    return _joined(call, members, read_dim(given.item if given else None), given)
+    return _joined(call, members, read_int(given.item if given else None), given)
 
 
 def _joined(call: Call, members: Sequence[Member], dim: int, given: Given | None) -> Computed:
@@ -90,7 +93,7 @@ def _stack(call: Call) -> Computed:
         raise RaisedError(bound["tensors"].item.span, "RuntimeError", words)
     given = bound.get("dim")
     first = members[0]
-    axis = wrap(read_dim(given.item if given else None), len(first.shape) + 1, given.item.span if given else call.span)
+    axis = wrap(read_int(given.item if given else None), len(first.shape) + 1, given.item.span if given else call.span)
     needs: list[str] = []
     place = 0
     for member in members:

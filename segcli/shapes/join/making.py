@@ -5,14 +5,16 @@ from dataclasses import replace
 from typing import cast
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
+from segcli.shapes.integers import read_size, sizes_in
 from segcli.shapes.join.numpy_making import arange_numpy, filled_numpy, like_numpy
 from segcli.shapes.join.ranges import count_steps, range_formula
 from segcli.shapes.kinds import SCALARS
-from segcli.shapes.operands import read_size
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call, is_integer
+from segcli.shapes.select.storing import check_number
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import (
     COMPLEX,
     FLOATING,
@@ -29,21 +31,32 @@ from segcli.shapes.values import (
     type_name,
 )
 
-_OPTIONS = "Tensor? out=, dtype? dtype=, layout? layout=, str? device=, bool? pin_memory=, bool? requires_grad="
+OPTIONS = "Tensor? out=, dtype? dtype=, layout? layout=, str? device=, bool? pin_memory=, bool? requires_grad="
 _LIKE = "dtype? dtype=, layout? layout=, str? device=, bool? pin_memory=, bool? requires_grad=, format? memory_format="
 _BOUNDS = ("number end", "number start, number end", "number start, number end, number step")
-_SIZES = f"ints size, *, {_OPTIONS}"
-_FULL = f"ints size, number fill_value, *, {_OPTIONS}"
+_SIZES = f"ints size, *, {OPTIONS}"
+_FULL = f"ints size, number fill_value, *, {OPTIONS}"
 _BITS = 2**63
 
 
-def _made(call: Call, shape: tuple[Size, ...], dtype: str, bound: dict[str, Given], effect: str) -> Computed:
-    _check_options(dtype, bound)
+def made(call: Call, shape: tuple[Size, ...], dtype: str, bound: dict[str, Given]) -> Computed:
+    """Return a new tensor.
+
+    Args:
+        call: The operation.
+        shape: Its shape.
+        dtype: Its dtype.
+        bound: The arguments, ``out`` and ``requires_grad`` among them.
+
+    Raises:
+        RaisedError: As PyTorch would raise.
+    """
+    check_options(dtype, bound)
     if _overflows(shape):
         words = f"Storage size calculation overflowed with sizes=[{', '.join(map(str, shape))}]"
         raise RaisedError(call.span, "RuntimeError", words)
     check_elements(shape, call.name)
-    return Computed(call.make(shape, dtype), (), (), why=effect)
+    return Computed(call.make(shape, dtype), (), ())
 
 
 def _overflows(shape: tuple[Size, ...]) -> bool:
@@ -56,7 +69,8 @@ def _overflows(shape: tuple[Size, ...]) -> bool:
     return False
 
 
-def _check_options(dtype: str, bound: dict[str, Given]) -> None:
+def check_options(dtype: str, bound: dict[str, Given]) -> None:
+    """Refuse ``out=``, and gradients of what has none."""
     out = bound.get("out")
     if out is not None and out.value is not None:
         message = "out= is not supported"
@@ -67,12 +81,13 @@ def _check_options(dtype: str, bound: dict[str, Given]) -> None:
         raise RaisedError(wanted.item.span, "RuntimeError", words)
 
 
-def _dtype(bound: dict[str, Given], default: str) -> str:
+def asked_dtype(bound: dict[str, Given], default: str) -> str:
+    """Return what ``dtype=`` asks for, or what there is without it."""
     given = bound.get("dtype")
     return given.value.name if given is not None and isinstance(given.value, DType) else default
 
 
-def _gathered(call: Call) -> Call:
+def gathered(call: Call) -> Call:
     """Make one list of sizes that stand by themselves."""
     sizes = [item for keyword, item in call.arguments if not keyword]
     rest = tuple(argument for argument in call.arguments if argument[0])
@@ -87,38 +102,28 @@ def _gathered(call: Call) -> Call:
     return replace(call, arguments=(("", one), *rest))
 
 
-def _shape(call: Call, given: Given) -> tuple[Size, ...]:
+def read_shape(call: Call, given: Given) -> tuple[Size, ...]:
+    """Return a shape that is asked for.
+
+    Raises:
+        RaisedError: PyTorch's TypeError for what is no list of ints.
+    """
     if not isinstance(given.value, Listed):
         words = f"{call.name}(): argument 'size'{_place(given)} must be tuple of ints, not {type_name(given.value)}"
         raise RaisedError(given.item.span, "TypeError", words)
-    sizes: list[Size] = []
-    for place, item in enumerate(given.value.items):
-        unfit = isinstance(item.value, Tensor) and not is_integer(item.value)
-        if (place or unfit) and (unfit or not isinstance(item.value, int | Symbol | Tensor)):
-            words = (
-                f"{call.name}(): argument 'size' failed to unpack the object at pos {place + 1} with error "
-                f'"type must be tuple of ints,but got {type_name(item.value)}"'
-            )
-            raise RaisedError(given.item.span, "TypeError", words)
-        sizes.append(_size(call, item, place))
-    return tuple(sizes)
+    return tuple(sizes_in(call.name, "size", given))
 
 
 def _place(given: Given) -> str:
     return f" (position {given.position})" if given.position else ""
 
 
-def _size(call: Call, item: Item, place: int) -> Size:
-    if isinstance(item.value, int) and abs(item.value) >= _BITS:
-        words = (
-            f"{call.name}(): argument 'size' failed to unpack the object at pos {place + 1} with error "
-            '"Overflow when unpacking long long'
-        )
-        raise RaisedError(item.span, "TypeError", words)
-    return read_size(item)
+def check_signs(call: Call, shape: tuple[Size, ...], given: Given) -> None:
+    """Refuse a negative size.
 
-
-def _check_signs(call: Call, shape: tuple[Size, ...], given: Given) -> None:
+    Raises:
+        RaisedError: PyTorch's RuntimeError.
+    """
     negative = next((size for size in shape if isinstance(size, int) and size < 0), None)
     if negative is None:
         return
@@ -129,11 +134,11 @@ def _check_signs(call: Call, shape: tuple[Size, ...], given: Given) -> None:
 
 
 def _filled(call: Call) -> Computed:
-    bound = bind_call(_gathered(call), Signatures((), (_SIZES,)))
-    shape = _shape(call, bound["size"])
-    _check_signs(call, shape, bound["size"])
+    bound = bind_call(gathered(call), Signatures((), (_SIZES,)))
+    shape = read_shape(call, bound["size"])
+    check_signs(call, shape, bound["size"])
     return replace(
-        _made(call, shape, _dtype(bound, "float32"), bound, ""), rules=frozenset({"default-float", "sizes-apart"})
+        made(call, shape, asked_dtype(bound, "float32"), bound), rules=frozenset({"default-float", "sizes-apart"})
     )
 
 
@@ -141,11 +146,13 @@ def _full(call: Call) -> Computed:
     keyword, first = call.arguments[0] if call.arguments else ("", None)
     if first is not None and not keyword and not isinstance(first.value, Listed):
         # Sizes by themselves are for those that take nothing else.
-        _shape(call, Given("size", first, 1))
+        read_shape(call, Given("size", first, 1))
     bound = bind_call(call, Signatures((), (_FULL,)))
-    shape = _shape(call, bound["size"])
-    _check_signs(call, shape, bound["size"])
-    done = _made(call, shape, _dtype(bound, fill_dtype(bound["fill_value"].value, "float32")), bound, "")
+    shape = read_shape(call, bound["size"])
+    check_signs(call, shape, bound["size"])
+    dtype = asked_dtype(bound, fill_dtype(bound["fill_value"].value, "float32"))
+    done = made(call, shape, dtype, bound)
+    check_number(bound["fill_value"].item, dtype)
     return replace(done, rules=frozenset({"default-float"}))
 
 
@@ -175,8 +182,10 @@ def _like(call: Call) -> Computed:
     first = "Tensor input, number fill_value" if call.name == "full_like" else "Tensor input"
     bound = bind_call(call, Signatures((), (f"{first}, *, {_LIKE}",)))
     source = cast("Tensor", bound["input"].value)
-    dtype = _dtype(bound, source.dtype)
-    _check_options(dtype, bound)
+    dtype = asked_dtype(bound, source.dtype)
+    check_options(dtype, bound)
+    if "fill_value" in bound:
+        check_number(bound["fill_value"].item, dtype)
     item = bound["input"].item
     return like(call, item, source, dtype)
 
@@ -214,11 +223,11 @@ def _check_int64(call: Call, numbers: tuple[Size | float, ...]) -> None:
 
 
 def _arange(call: Call) -> Computed:
-    bound = bind_call(call, Signatures((), (f"{_bounds(call)}, *, {_OPTIONS}",)))
+    bound = bind_call(call, Signatures((), (f"{_bounds(call)}, *, {OPTIONS}",)))
     numbers = [read_number(bound[name].item) if name in bound else None for name in ("start", "end", "step")]
     start, end, step = (0 if numbers[0] is None else numbers[0]), numbers[1], (1 if numbers[2] is None else numbers[2])
     integral = not any(isinstance(each, float) for each in numbers)
-    dtype = _dtype(bound, "int64" if integral else "float32")
+    dtype = asked_dtype(bound, "int64" if integral else "float32")
     end = 0 if end is None else end
     if dtype in ("bool", *COMPLEX):
         words = f"\"arange_cpu\" not implemented for '{SCALARS[dtype]}'"
@@ -235,8 +244,11 @@ def _arange(call: Call) -> Computed:
     if isinstance(size, int) and size >= _BITS:
         raise RaisedError(call.span, "RuntimeError", "invalid size, possible overflow?")
     _check_int64(call, (step,) if dtype in INTEGER else ())
-    done = _made(call, (size,), dtype, bound, "")
-    formula = range_formula(start, step) if dtype not in ("uint8", "int8", "int16", "float16", "bfloat16") else None
+    done = made(call, (size,), dtype, bound)
+    # Where each step is rounded, or wraps around, no line of plain arithmetic says it.
+    is_rounded = dtype == "int32" and (isinstance(start, float) or isinstance(step, float))
+    has_formula = not is_rounded and dtype not in ("uint8", "int8", "int16", "float16", "bfloat16")
+    formula = range_formula(start, step) if has_formula else None
     return replace(done, needs=tuple(needs), formula=formula, rules=frozenset({"default-float"}))
 
 

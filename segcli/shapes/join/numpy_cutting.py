@@ -7,11 +7,11 @@ from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import numpy_axis
-from segcli.shapes.operands import int_words, read_dim, read_size
+from segcli.shapes.integers import int_words, read_int, read_size
 from segcli.shapes.parts import cut, cut_at, cut_evenly, known_values, runs_of
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
-from segcli.shapes.symbols import quotient
+from segcli.shapes.symbols import indivisible, quotient
 from segcli.shapes.values import (
     INTEGER,
     Item,
@@ -56,7 +56,7 @@ def _axis(source: Tensor, given: Given | None) -> int:
     if not isinstance(given.value, int | Symbol | Tensor):
         words = f"tuple indices must be integers or slices, not {type_name(given.value)}"
         raise RaisedError(given.item.span, "TypeError", words)
-    return _in_shape(source, read_dim(given.item), given)
+    return _in_shape(source, read_int(given.item), given)
 
 
 def _in_shape(source: Tensor, axis: int, given: Given | None) -> int:
@@ -106,8 +106,8 @@ def _cut(call: Call, bound: dict[str, Given], source: Tensor, *, equal: bool) ->
     if equal:
         if count == 0 and not isinstance(item.value, Tensor):
             raise RaisedError(item.span, "ZeroDivisionError", "integer modulo by zero")
-        if isinstance(size, str) and count > 0 and "//" in str(quotient(size, int(count))):
-            needs = (f"{size} % {count} == 0",)
+        if isinstance(size, str) and count > 0 and (need := indivisible(size, int(count))):
+            needs = (need,)
         elif isinstance(size, int) and count and size % count:
             words = "array split does not result in an equal division"
             raise RaisedError(item.span, "ValueError", words, axis)
@@ -197,4 +197,4 @@ def _moved(item: Item) -> int:
         return _moved(value.items[0])
     if not isinstance(value, int | Symbol | Tensor):
         raise RaisedError(item.span, "TypeError", int_words(value))
-    return read_dim(item)
+    return read_int(item)

@@ -8,8 +8,10 @@ from segcli.shapes.calls import Call
 from segcli.shapes.compute.promotion import numpy_dtype
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import numpy_axis
-from segcli.shapes.join.joining import Member, check_sizes, join, member_of, read_members, stacked, widened
-from segcli.shapes.operands import as_array, int_words, promote_all, read_dim
+from segcli.shapes.integers import int_words, read_int
+from segcli.shapes.join.joining import join, stacked
+from segcli.shapes.join.members import Member, check_sizes, member_of, read_members, widened
+from segcli.shapes.operands import as_array, promote_all
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
 from segcli.shapes.symbols import product
@@ -88,7 +90,7 @@ def concatenate_numpy(call: Call) -> Computed:
         raise RaisedError(item.span, "ValueError", "need at least one array to concatenate")
     if given is not None and given.value is None:
         return _in_a_row(call, bound, members)
-    axis = read_dim(given.item if given else None)
+    axis = read_int(given.item if given else None)
     return _joined(call, bound, members, axis, given.item if given else item)
 
 
@@ -166,7 +168,7 @@ def stack_numpy(call: Call) -> Computed:
             words = "integer argument expected, got float"
         raise RaisedError(given.item.span, "TypeError", words)
     axis = numpy_axis(
-        read_dim(given.item if given else None), len(first.shape) + 1, given.item.span if given else call.span
+        read_int(given.item if given else None), len(first.shape) + 1, given.item.span if given else call.span
     )
     return stacked(call, members, axis, _dtype(bound, members), needs)
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 from math import prod
 
 from segcli.errors import SegcliError
+from segcli.shapes.answering import ITEM_BYTES
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step, broadcast_sizes
+from segcli.shapes.integers import int_words, read_size
 from segcli.shapes.join.ranges import count_steps, range_formula
-from segcli.shapes.operands import as_array, int_words, read_size
+from segcli.shapes.operands import as_array
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
 from segcli.shapes.values import (
@@ -32,7 +34,6 @@ from segcli.shapes.values import (
 _NAMES = {"size": "shape", "end": "stop", "input": "a"}
 _ONLY_OF_TORCH = ("requires_grad", "layout", "pin_memory", "memory_format", "out")
 _MAX_BYTES = 2**63
-_ITEM = {"int64": 8, "float64": 8, "complex128": 16, "complex64": 8, "float32": 4, "int32": 4, "float16": 2, "int16": 2}
 
 
 def _bind(call: Call, signature: str) -> dict[str, Given]:
@@ -105,10 +106,13 @@ def _check_size(item: Item, *, alone: bool) -> None:
 
 
 def _made(call: Call, shape: Shape, dtype: str) -> Computed:
+    if dtype not in ITEM_BYTES:
+        message = f"np.{call.name} of a text is not supported"
+        raise SegcliError(message)
     known = [size for size in shape if isinstance(size, int)]
     if any(size >= _MAX_BYTES for size in known):
         raise RaisedError(call.span, "ValueError", "Maximum allowed dimension exceeded")
-    if prod(size for size in known if size) * _ITEM.get(dtype, 1) >= _MAX_BYTES:
+    if prod(size for size in known if size) * ITEM_BYTES[dtype] >= _MAX_BYTES:
         words = "array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size."
         raise RaisedError(call.span, "ValueError", words)
     return Computed(call.make(shape, dtype), (), ())
@@ -179,13 +183,13 @@ def arange_numpy(call: Call) -> Computed:
         RaisedError: As NumPy would raise.
     """
     bound = _bind(call, "start=None, stop=None, step=None, dtype=None, *, device=None, like=None")
-    absent = "stop" not in bound or bound["stop"].value is None
-    if absent and ("start" not in bound or call.arguments[0][0]):
+    if "stop" not in bound and ("start" not in bound or call.arguments[0][0]):
         raise RaisedError(call.span, "TypeError", "arange() requires stop to be specified.")
     given: dict[str, Item] = {name: bound[name].item for name in ("start", "stop", "step") if name in bound}
     given = {name: item for name, item in given.items() if item.value is not None or name == "start"}
     if "stop" not in given:
-        given["stop"] = given.pop("start")
+        given["stop"] = given.pop("start") if "start" in given else bound["stop"].item
+    _check_difference(bound, given)
     for item in given.values():
         _check_bound(item)
     default = "float64" if any(_is_float(item) for item in given.values()) else "int64"
@@ -235,6 +239,20 @@ def _check_held(item: Item, dtype: str, numbers: Sequence[int]) -> None:
     for number in numbers:
         if not low <= number < high:
             raise RaisedError(item.span, "OverflowError", f"Python integer {number} out of bounds for {dtype}")
+
+
+def _check_difference(bound: Mapping[str, Given], given: Mapping[str, Item]) -> None:
+    """Refuse to take a text from an array, or an array from a text: with a dtype given, NumPy starts with that."""
+    ends = [given[name] for name in ("stop", "start") if name in given]
+    texts = [end for end in ends if isinstance(end.value, str)]
+    if "dtype" in bound and bound["dtype"].value is not None and texts and len(texts) < len(ends):
+        kinds = [f"dtype('{value.dtype}')" for value in (end.value for end in ends) if isinstance(value, Tensor)]
+        kinds.insert(ends.index(texts[0]), f"dtype('<U{len(str(texts[0].value))}')")
+        if len(kinds) > 1:
+            words = (
+                f"ufunc 'subtract' did not contain a loop with signature matching types ({', '.join(kinds)}) -> None"
+            )
+            raise RaisedError(texts[0].span, "UFuncTypeError", words)
 
 
 def _check_bound(item: Item) -> None:

@@ -4,7 +4,7 @@ import math
 
 from segcli.errors import SegcliError
 from segcli.shapes.computed import Formula
-from segcli.shapes.symbols import at_least, difference, divided, quotient
+from segcli.shapes.symbols import at_least, difference, divided
 from segcli.shapes.values import Size
 
 Number = Size | float
@@ -38,8 +38,7 @@ def _unknown(start: Number, end: Number, step: Number, needs: list[str]) -> Size
         needs.append(at_least(str(upper), int(lower)) if known else f"{upper} >= {lower}")
     if abs(step) == 1:
         return ahead
-    exact = quotient(ahead, abs(step))
-    return exact if "//" not in str(exact) else divided(ahead, abs(step))
+    return divided(ahead, abs(step))
 
 
 def range_formula(start: Number, step: Number) -> Formula:

@@ -1,5 +1,6 @@
 """Pooling to a size that is asked for, as functions and as layers: PyTorch 2.13's."""
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
@@ -9,7 +10,7 @@ from segcli.shapes.layer.pooled import pooled
 from segcli.shapes.layer.windows import bracketed, read_sizes
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import (
     COMPLEX,
     FLOATING,

@@ -5,8 +5,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from segcli.shapes.records import record
 from segcli.shapes.symbols import product
 from segcli.shapes.values import Size
 
@@ -15,7 +15,7 @@ _FLOORED = re.compile(r"(?P<inner>.+) // (?P<count>[0-9]+)")
 _SCALED = re.compile(r"(?P<count>[0-9]+)\*(?P<inner>.+)")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Affine:
     """A sum: how often each name is in it, and a number."""
 

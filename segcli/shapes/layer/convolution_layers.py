@@ -1,7 +1,7 @@
 """Layers that convolve: what ``nn.Conv2d`` and its relatives make of their arguments, in PyTorch 2.13's order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 from segcli.shapes.calls import Call
@@ -9,6 +9,7 @@ from segcli.shapes.layer.affine import add, times
 from segcli.shapes.layer.convolving import Convolution, read_convolution
 from segcli.shapes.layer.layers import as_tensor, is_true, make_parameter, weight_dtype
 from segcli.shapes.python_call import bind_python, n_tuple, value_of
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
 from segcli.shapes.symbols import quotient
 from segcli.shapes.values import Item, Listed, RaisedError, Size, Span, Symbol, Tensor, Value, format_sizes, type_name
@@ -32,7 +33,7 @@ _DEFAULTS: dict[str, Value] = {
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Layered:
     """A layer that is applied.
 

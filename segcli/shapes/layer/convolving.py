@@ -1,14 +1,16 @@
 """A convolution as PyTorch 2.13 reads it: its tensors, and how its window walks each axis."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
+from segcli.shapes.integers import read_size
 from segcli.shapes.layer.affine import add, times
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.windows import Window, bracketed, read_sizes
-from segcli.shapes.operands import read_size
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.symbols import quotient
 from segcli.shapes.values import Item, RaisedError, Shape, Size, Span, Tensor
 
@@ -26,7 +28,7 @@ _TRANSPOSED = Signatures(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Convolution:
     """A call of ``F.conv2d`` and its relatives; that of a layer is one too.
 

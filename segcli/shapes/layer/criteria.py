@@ -1,20 +1,22 @@
 """Losses of classification: PyTorch 2.13's."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.layer.binary_entropy import binary_entropy
 from segcli.shapes.layer.cross_entropy import cross_entropy
 from segcli.shapes.layer.kernels import bind_known, item_of
-from segcli.shapes.layer.layers import is_true
-from segcli.shapes.layer.losses import Loss, enum_of
+from segcli.shapes.layer.likelihood import nll_loss
+from segcli.shapes.layer.losses import Loss, read_reduction
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
 from segcli.shapes.values import Item, RaisedError, Tensor, Value, type_name
 
 _CROSS_OPTIONS = "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean', label_smoothing=0.0"
 _CROSS = f"input, target, {_CROSS_OPTIONS}"
 _CROSS_LAYER = f"self, {_CROSS_OPTIONS}"
+_LIKELIHOOD_OPTIONS = "weight=None, size_average=None, ignore_index=-100, reduce=None, reduction='mean'"
+_LIKELIHOOD = f"input, target, {_LIKELIHOOD_OPTIONS}"
+_LIKELIHOOD_LAYER = f"self, {_LIKELIHOOD_OPTIONS}"
 _BINARY = "input, target, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None"
 _BINARY_LAYER = "self, weight=None, size_average=None, reduce=None, reduction='mean', pos_weight=None"
 _DEFAULTS: dict[str, Value] = {
@@ -25,10 +27,11 @@ _DEFAULTS: dict[str, Value] = {
     "label_smoothing": 0.0,
 }
 _ADVICE = "with log-probabilities q along axis 1, -np.take_along_axis(q, y[:, None], axis=1).mean() is the loss"
+_LIKELIHOOD_ADVICE = "write -np.take_along_axis(q, y[:, None], axis=1).mean()"
 _BINARY_ADVICE = "write (np.logaddexp(0, x) - x * y).mean()"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Read:
     """A loss that was asked for: its parts by name, and the reduction with its note."""
 
@@ -41,7 +44,7 @@ def _read(call: Call, function: str, layer: str) -> _Read:
     made = call.layer
     if made is None:
         bound = bind_known(call, call.name, function)
-        reduction, note = _reduction(bound, call)
+        reduction, note = read_reduction(bound, call)
         return _Read(_parts(bound, call), reduction, note)
     bound = bind_known(made, f"{made.name}.__init__", layer)
     for name in ("weight", "pos_weight"):
@@ -50,26 +53,13 @@ def _read(call: Call, function: str, layer: str) -> _Read:
             words = f"cannot assign '{type_name(value)}' object to buffer '{name}' (torch Tensor or None required)"
             raise RaisedError(bound[name].item.span, "TypeError", words)
     given = bind_known(call, f"{made.name}.forward", "self, input, target")
-    reduction, note = _reduction(bound, made)
+    reduction, note = read_reduction(bound, made)
     return _Read(_parts(bound | given, made), reduction, note)
 
 
 def _parts(bound: dict[str, Given], call: Call) -> dict[str, Item]:
     defaults = {name: item_of(bound, name, default, call.span) for name, default in _DEFAULTS.items()}
     return defaults | {name: bound[name].item for name in ("input", "target")}
-
-
-def _reduction(bound: dict[str, Given], call: Call) -> tuple[str, str]:
-    """Return ``none``, ``mean`` or ``sum``, and what PyTorch warns of."""
-    if any(name in bound and bound[name].value is not None for name in ("size_average", "reduce")):
-        average, reduces = (_flag(bound, name) for name in ("size_average", "reduce"))
-        found = ("mean" if average else "sum") if reduces else "none"
-        return found, f"size_average and reduce are deprecated: write reduction='{found}'"
-    return enum_of(item_of(bound, "reduction", "mean", call.span))
-
-
-def _flag(bound: dict[str, Given], name: str) -> bool:
-    return name not in bound or bound[name].value is None or is_true(bound[name].item)
 
 
 def _cross_entropy(call: Call) -> Computed:
@@ -82,7 +72,14 @@ def _binary_entropy(call: Call) -> Computed:
     return binary_entropy(Loss(call, asked.parts, asked.reduction, asked.note))
 
 
+def _likelihood(call: Call) -> Computed:
+    asked = _read(call, _LIKELIHOOD, _LIKELIHOOD_LAYER)
+    return nll_loss(Loss(call, asked.parts, asked.reduction, asked.note))
+
+
 OPERATIONS = {
+    "nll_loss": Operation(_likelihood, None, _LIKELIHOOD_ADVICE),
+    "NLLLoss": Operation(_likelihood, None, _LIKELIHOOD_ADVICE),
     "cross_entropy": Operation(_cross_entropy, None, _ADVICE),
     "CrossEntropyLoss": Operation(_cross_entropy, None, _ADVICE),
     "binary_cross_entropy_with_logits": Operation(_binary_entropy, None, _BINARY_ADVICE),

@@ -1,20 +1,20 @@
 """``F.cross_entropy``: PyTorch 2.13's rules, in the order of ``aten/src/ATen/native/LossNLL.cpp`` and its kernels."""
 
-from dataclasses import dataclass
 from typing import cast
 
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.compute.promotion import torch_dtype
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
+from segcli.shapes.integers import read_size
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.layer.kernels import bind_inner
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.losses import Loss, reduced_loss
 from segcli.shapes.layer.targets import Targets, check_targets
 from segcli.shapes.layer.windows import bracketed
-from segcli.shapes.operands import read_size
 from segcli.shapes.operations import find_operation
+from segcli.shapes.records import record
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.symbols import equal
 from segcli.shapes.values import FLOATING, Item, RaisedError, Shape, Size, Symbol, Tensor
@@ -22,7 +22,7 @@ from segcli.shapes.values import FLOATING, Item, RaisedError, Shape, Size, Symbo
 _INNER = "Tensor input, Tensor target, Tensor? weight, int reduction, int ignore_index, float label_smoothing"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Entropy:
     """The arguments, checked for their types."""
 

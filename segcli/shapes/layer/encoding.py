@@ -3,15 +3,16 @@
 from dataclasses import replace
 from typing import cast
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
+from segcli.shapes.integers import read_size
 from segcli.shapes.layer.kernels import bind_known, item_of, kept_step, tensor_with
 from segcli.shapes.layer.layers import as_tensor
-from segcli.shapes.operands import read_size
 from segcli.shapes.operations import find_operation
 from segcli.shapes.reduced import Reduced
-from segcli.shapes.signatures import Signatures, bind_call, is_integer
+from segcli.shapes.signatures import Signatures, is_integer
 from segcli.shapes.values import Item, RaisedError, Size, Symbol, Tensor, check_elements, type_name
 
 _ONE_HOT = Signatures((), ("Tensor input, int num_classes=",))

@@ -1,7 +1,5 @@
 """``F.interpolate`` and ``nn.Upsample``: what PyTorch 2.13's Python checks, and the sizes that come out."""
 
-from dataclasses import dataclass
-
 from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
@@ -10,6 +8,7 @@ from segcli.shapes.layer.interpolation_scales import scaled, truncated
 from segcli.shapes.layer.interpolation_trace import Traced, explain_interpolation
 from segcli.shapes.layer.kernels import made_like, tensor_with
 from segcli.shapes.layer.layers import is_true
+from segcli.shapes.records import record
 from segcli.shapes.values import COMPLEX, FLOATING, Item, Listed, RaisedError, Size, Symbol, Tensor, Value, type_name
 
 _PLAIN = ("nearest", "area", "nearest-exact")
@@ -17,7 +16,7 @@ _SMOOTH = ("bilinear", "bicubic", "lanczos")
 _IMAGE = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Options:
     """The arguments of ``F.interpolate`` beside the tensor."""
 

@@ -1,15 +1,15 @@
 """The functions of C++ behind ``F.interpolate``: what they take and refuse in PyTorch 2.13."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from segcli.shapes.integers import read_size
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.layer.interpolation_scales import scaled
 from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.windows import bracketed, need_at_least
-from segcli.shapes.operands import read_size
+from segcli.shapes.records import record
 from segcli.shapes.symbols import at_least
 from segcli.shapes.values import (
     COMPLEX,
@@ -42,7 +42,7 @@ _LETTERS = "DHW"
 _INT64 = 2**63
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Kernel:
     """A function of C++: its name, the mode that it is for, and how many axes it walks."""
 
@@ -77,7 +77,7 @@ def find_kernel(mode: Item, ndim: int, *, antialias: bool) -> Kernel:
     raise RaisedError(mode.span, "NotImplementedError", words)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Output:
     """What stands for the sizes of the result: sizes, or scale factors of the source's."""
 

@@ -1,7 +1,5 @@
 """Explains an interpolation: a step an axis, the formula where it is exact, or how values come about."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Formula, Read
 from segcli.shapes.indexing import Step
@@ -9,6 +7,7 @@ from segcli.shapes.layer.affine import add
 from segcli.shapes.layer.interpolation_scales import halved
 from segcli.shapes.layer.kernels import kept_step
 from segcli.shapes.layer.layers import as_tensor
+from segcli.shapes.records import record
 from segcli.shapes.values import Item, Shape, Size, Value
 
 _NAMES = ("depth", "height", "width")
@@ -17,7 +16,7 @@ _MAX_EXACT = 2**24
 _REACH = {"linear": 2, "bilinear": 2, "trilinear": 2, "bicubic": 4, "lanczos": 6}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Traced:
     """What an interpolation did.
 

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.indexing import Step
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import (
     Item,
     Listed,

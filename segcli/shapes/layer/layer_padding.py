@@ -1,10 +1,11 @@
 """What a convolution's layer puts around its input by itself: ``padding_mode`` reflect, replicate and circular."""
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.layer.affine import add
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.windows import bracketed, need_at_least, read_sizes
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import Item, RaisedError, Shape, Size, Tensor
 
 _PAD = Signatures((), ("Tensor input, ints pad, str mode=",))

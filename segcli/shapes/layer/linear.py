@@ -1,7 +1,8 @@
 """A linear layer, and its function: PyTorch 2.13's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step, broadcast_sizes
@@ -9,9 +10,10 @@ from segcli.shapes.kinds import C_NAMES, SCALARS, tensor_type
 from segcli.shapes.layer.layers import as_tensor, check_cast, is_true, make_parameter, say_parameters, weight_dtype
 from segcli.shapes.layer.windows import bracketed
 from segcli.shapes.python_call import bind_python
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.records import record
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.strides import is_row_major
-from segcli.shapes.symbols import equal, product
+from segcli.shapes.symbols import equal, equal_or_one, product
 from segcli.shapes.values import Item, RaisedError, Shape, Tensor, check_elements
 
 _LINEAR = Signatures((), ("Tensor input, Tensor weight, Tensor? bias=, *, out? out=",))
@@ -68,7 +70,7 @@ def _linear(call: Call, source: Item, weight: Item, bias: Item | None, token: It
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Job:
     """What is multiplied and added; ``token`` is what the trace shows for the features that come out."""
 
@@ -193,7 +195,7 @@ def _check_bias(job: _Job) -> list[str]:
     fits = len(b.shape) <= len(target)
     for size, given in zip(reversed(target), reversed(b.shape), strict=False):
         if isinstance(size, str) or isinstance(given, str):
-            needs += [] if given in (size, 1) else [f"{given} == {size} (or 1)"]
+            needs += [] if given in (size, 1) else [equal_or_one(given, size)]
         else:
             fits = fits and given in (size, 1)
     if not fits:

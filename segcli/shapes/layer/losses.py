@@ -1,16 +1,20 @@
 """What the losses share: how they are reduced, and what a reader sees of that."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula
 from segcli.shapes.indexing import Step
+from segcli.shapes.layer.kernels import item_of
+from segcli.shapes.layer.layers import is_true
+from segcli.shapes.records import record
+from segcli.shapes.request import Given
 from segcli.shapes.values import Item, RaisedError, Shape, check_elements
 
 _WORDS = {"mean": "the mean of {} losses", "sum": "the sum of {} losses"}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Loss:
     """A loss that was asked for.
 
@@ -74,7 +78,7 @@ def reduced_loss(
         counted = _WORDS[loss.reduction].format(written)
         why = f"{counted}; {why}" if why else counted
     named = ("input", "target", "weight", "pos_weight")
-    inputs = tuple(loss.parts[name] for name in named if loss.parts[name].value is not None)
+    inputs = tuple(loss.parts[name] for name in named if name in loss.parts and loss.parts[name].value is not None)
     return Computed(
         call.make(shape if loss.reduction == "none" else (), dtype),
         inputs,
@@ -84,3 +88,21 @@ def reduced_loss(
         needs=needs,
         notes=(*notes, *([loss.note] if loss.note else [])),
     )
+
+
+def read_reduction(bound: dict[str, Given], call: Call) -> tuple[str, str]:
+    """Return ``none``, ``mean`` or ``sum``, and what PyTorch warns of.
+
+    Args:
+        bound: The arguments of a loss.
+        call: What has them.
+    """
+    if any(name in bound and bound[name].value is not None for name in ("size_average", "reduce")):
+        average, reduces = (_flag(bound, name) for name in ("size_average", "reduce"))
+        found = ("mean" if average else "sum") if reduces else "none"
+        return found, f"size_average and reduce are deprecated: write reduction='{found}'"
+    return enum_of(item_of(bound, "reduction", "mean", call.span))
+
+
+def _flag(bound: dict[str, Given], name: str) -> bool:
+    return name not in bound or bound[name].value is None or is_true(bound[name].item)

@@ -1,7 +1,6 @@
 """What the layers that normalize share: what they learn, and which dtypes they take. PyTorch 2.13's rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
@@ -10,6 +9,7 @@ from segcli.shapes.indexing import Step
 from segcli.shapes.layer.affine import add
 from segcli.shapes.layer.kernels import made_like, no_kernel
 from segcli.shapes.layer.layers import as_tensor, is_true, make_parameter, say_parameters, weight_dtype
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
 from segcli.shapes.symbols import at_least, product
 from segcli.shapes.values import (
@@ -27,7 +27,7 @@ from segcli.shapes.values import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Learned:
     """What a layer holds: None for what it does without.
 
@@ -155,7 +155,7 @@ def more_than_one(sizes: Sequence[Size], words: str, span: Span) -> tuple[str, .
     return (at_least(str(count), 2),) if single else ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Statistics:
     """Over what a layer takes means, and how it writes them.
 
@@ -204,8 +204,9 @@ def normalized(  # noqa: PLR0913 - what a layer that normalizes is
     x = as_tensor(source)
     sizes = [x.shape[axis] for axis in stats.over]
     number = product(sizes) if count is None else count
-    mean = ", ".join(stats.at)
-    body = f"({{0}} - mean[{mean}]) / sqrt(var[{mean}] + {eps.text})"
+    # There may be a single mean.
+    mean = f"[{', '.join(stats.at)}]" if stats.at else ""
+    body = f"({{0}} - mean{mean}) / sqrt(var{mean} + {eps.text})"
     at = ", ".join(stats.learned_at)
     body += f" * weight[{at}]" if learned.weight else ""
     body += f" + bias[{at}]" if learned.bias else ""

@@ -1,10 +1,9 @@
 """What ``F.pad`` takes and refuses in PyTorch 2.13, and the shape that it gives."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.layer.affine import add
 from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.windows import bracketed
+from segcli.shapes.records import record
 from segcli.shapes.values import INTEGER, Item, RaisedError, Shape, Size, Tensor
 
 _LIMITS = {
@@ -24,7 +23,7 @@ _LETTERS = "DHW"
 _PICTURE = 2
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Padding:
     """A call of ``F.pad``.
 

@@ -4,19 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
+from segcli.shapes.integers import read_size
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.layer.adaptive_pooling import adaptive
 from segcli.shapes.layer.layers import is_true
 from segcli.shapes.layer.pooled import pooled
 from segcli.shapes.layer.pooling_checks import Pool, check_shape, check_window
 from segcli.shapes.layer.windows import Window, arithmetic, read_sizes
-from segcli.shapes.operands import read_size
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import COMPLEX, FLOATING, Item, Listed, RaisedError, Shape, Size, Span, Value
 
 _MAX = Signatures((), ("Tensor input, ints kernel_size, ints stride=, ints padding=, ints dilation=, bool ceil_mode=",))

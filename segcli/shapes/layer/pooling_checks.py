@@ -1,15 +1,14 @@
 """What PyTorch 2.13 refuses of a pooling by a window, in its order (``aten/src/ATen/native/Pool.h``)."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.calls import Call
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.windows import Window, bracketed
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
 from segcli.shapes.values import Item, RaisedError, Shape, Size, Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Pool:
     """A pooling.
 

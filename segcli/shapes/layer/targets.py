@@ -1,18 +1,17 @@
 """What ``F.cross_entropy`` makes of class numbers: ``nll_loss`` of PyTorch 2.13, for every number of axes."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.windows import bracketed
+from segcli.shapes.records import record
 from segcli.shapes.symbols import equal, product
 from segcli.shapes.values import FLOATING, Item, RaisedError, Shape, Size, Tensor
 
 _ROWS, _PICTURE = 2, 4
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Targets:
     """Scores with class numbers.
 

@@ -1,15 +1,14 @@
 """Windows that walk an axis: what convolutions and poolings share."""
 
-from dataclasses import dataclass
-
+from segcli.shapes.integers import read_size, sizes_in
 from segcli.shapes.layer.affine import Affine, add, floored, times
-from segcli.shapes.operands import read_size
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
 from segcli.shapes.symbols import at_least, quotient
-from segcli.shapes.values import INTEGER, Listed, RaisedError, Shape, Size, Symbol, Tensor, Value, type_name
+from segcli.shapes.values import Listed, Shape, Size
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Window:
     """How a window walks one axis.
 
@@ -141,7 +140,7 @@ def need_at_least(size: Size, count: Size) -> list[str]:
     if len(left.terms) == 1 and left.terms[0][1] > 0:
         name, factor = left.terms[0]
         least = -(left.number // factor)
-        return [at_least(name, least)] if least > 1 else []
+        return [at_least(name, least)] if least > 1 or " // " in name else []
     if not left.terms:
         return []
     if len(left.terms) == 1 and left.terms[0][1] == -1:
@@ -158,23 +157,9 @@ def read_sizes(function: str, name: str, given: Given, number: int) -> tuple[Siz
         RaisedError: The TypeError of PyTorch's parser for what is no int.
         SegcliError: For the value of a tensor, where it is not known.
     """
-    value = given.value
-    if not isinstance(value, Listed):
+    if not isinstance(given.value, Listed):
         return (read_size(given.item),) * number
-    sizes = []
-    for place, item in enumerate(value.items):
-        if not (isinstance(item.value, int | Symbol) or _is_number(item.value)):
-            words = (
-                f"{function}(): argument '{name}' failed to unpack the object at pos {place + 1} with error "
-                f'"type must be tuple of ints,but got {type_name(item.value)}"'
-            )
-            raise RaisedError(given.item.span, "TypeError", words)
-        sizes.append(read_size(item))
-    return tuple(sizes)
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, Tensor) and not value.shape and value.dtype in INTEGER
+    return tuple(sizes_in(function, name, given))
 
 
 def bracketed(shape: Shape) -> str:

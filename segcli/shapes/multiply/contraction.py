@@ -1,17 +1,18 @@
 """Sums of products over shared axes: the result of ``@``, ``bmm`` and ``einsum`` in both libraries."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step, axes_text, tokens_text
+from segcli.shapes.records import record
 from segcli.shapes.strides import strides_of
 from segcli.shapes.symbols import total
 from segcli.shapes.values import Item, Shape, Size, Tensor, format_sizes
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Contraction:
     """Tensors with a label an axis: what has the same label is walked together, and summed over if the result lacks it.
 

@@ -1,136 +1,23 @@
 """``torch.einsum`` (``aten/src/ATen/native/Linear.cpp`` of PyTorch 2.13), errors included."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from string import ascii_letters, ascii_lowercase, ascii_uppercase
+from string import ascii_letters
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import broadcast_sizes
 from segcli.shapes.multiply.contraction import Contraction, contract
 from segcli.shapes.multiply.einsum_dtype import einsum_dtype
+from segcli.shapes.multiply.equation import DOTS, Equation, dots, expanded, implicit, read_equation
 from segcli.shapes.multiply.product_kernels import Place
 from segcli.shapes.symbols import equal
-from segcli.shapes.values import (
-    ELLIPSIS,
-    Item,
-    Listed,
-    Parts,
-    RaisedError,
-    Size,
-    Tensor,
-    Value,
-    type_name,
-)
-
-# The labels of an ellipsis are two characters or more, and so none of an equation's.
-DOTS = "..."
-_SUBLIST = ascii_uppercase + ascii_lowercase
-
-
-@dataclass(frozen=True, slots=True)
-class Equation:
-    """An equation with its operands.
-
-    Attributes:
-        text: As in ``ij,jk->ik``.
-        item: Where it stands.
-        operands: What it is about.
-        written: Whether it is written as such, and not as lists of numbers.
-    """
-
-    text: str
-    item: Item
-    operands: tuple[Item, ...]
-    written: bool
+from segcli.shapes.values import RaisedError, Size, Tensor, type_name
 
 
 def _fault(equation: Equation, words: str, operand: int | None = None, axis: int | None = None) -> RaisedError:
     """Return an error about the equation, or about an operand."""
     span = equation.item.span if operand is None else equation.operands[operand].span
     return RaisedError(span, "RuntimeError", f"einsum(): {words}", axis)
-
-
-def read_equation(call: Call, kind: str = "torch") -> Equation:
-    """Read the arguments: an equation and tensors, or tensors with lists of numbers.
-
-    Args:
-        call: The call.
-        kind: ``torch``, which takes a list of tensors as well, or ``numpy``.
-
-    Raises:
-        RaisedError: For what is neither.
-    """
-    for keyword, item in call.arguments:
-        if keyword and not (kind == "numpy" and keyword == "out" and item.value is None):
-            words = f"einsum() got an unexpected keyword argument '{keyword}'"
-            raise RaisedError(item.span, "TypeError", words)
-    items = [item for keyword, item in call.arguments if not keyword]
-    few = (
-        "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
-        "subscripts list"
-    )
-    if len(items) < 2:  # noqa: PLR2004 - an equation, and what it is about
-        raise RaisedError(call.span, "ValueError", few)
-    first, *operands = items
-    if isinstance(first.value, Tensor):
-        return _from_lists(items, kind)
-    if len(operands) == 1 and kind == "torch":
-        operands = _spread(operands[0])
-        if not operands:
-            raise RaisedError(call.span, "ValueError", few)
-    if not isinstance(first.value, str):
-        words = f"einsum(): argument 'equation' (position 1) must be str, not {type_name(first.value)}"
-        if kind == "numpy":
-            words = "each subscript must be either an integer or an ellipsis"
-        raise RaisedError(first.span, "TypeError", words)
-    return Equation(first.value, first, tuple(operands), written=True)
-
-
-def _spread(item: Item) -> list[Item]:
-    """Return the tensors of a list."""
-    value = item.value
-    if isinstance(value, Listed):
-        return list(value.items)
-    tensors = value.tensors() if isinstance(value, Parts) else None
-    if tensors is None:
-        return [item]
-    return [Item(tensor, tensor.text, item.span) for tensor in tensors]
-
-
-def _from_lists(items: Sequence[Item], kind: str) -> Equation:
-    pairs = len(items) // 2
-    parts = [_letters(item, kind) for item in items[1 : 2 * pairs : 2]]
-    text = ",".join(parts)
-    if len(items) % 2:
-        text += "->" + _letters(items[-1], kind)
-    return Equation(text, items[1], tuple(items[0 : 2 * pairs : 2]), written=False)
-
-
-def _letters(item: Item, kind: str) -> str:
-    value = item.value
-    if not isinstance(value, Listed):
-        words = f"'{type_name(value)}' object is not iterable"
-        if kind == "numpy":
-            words = "the subscripts for each operand must be a list or a tuple"
-        elif isinstance(value, Tensor):
-            words = "einsum(): subscripts that are a tensor have no single value"
-        raise RaisedError(item.span, "TypeError" if not isinstance(value, Tensor) else "RuntimeError", words)
-    return "".join(_letter(each.value, item, kind) for each in value.items)
-
-
-def _letter(value: Value, item: Item, kind: str) -> str:
-    if value is ELLIPSIS:
-        return DOTS
-    if not isinstance(value, int):
-        words = f"'>=' not supported between instances of '{type_name(value)}' and 'int'"
-        raise RaisedError(item.span, "TypeError", words)
-    if not 0 <= value < len(_SUBLIST):
-        words = "einsum(): subscript in subscript list is not within the valid range [0, 52)"
-        if kind == "numpy":
-            words = "subscript is not within the valid range [0, 52)"
-        raise RaisedError(item.span, "ValueError", words)
-    return _SUBLIST[value]
 
 
 def einsum_torch(call: Call) -> Computed:
@@ -148,7 +35,7 @@ def einsum_torch(call: Call) -> Computed:
     left, arrow, right = equation.text.partition("->")
     inputs = _parse_inputs(equation, left)
     width = _check_ndims(equation, inputs, tensors)
-    labels = [_expanded(each, tensor, width) for each, tensor in zip(inputs, tensors, strict=True)]
+    labels = [expanded(each, tensor, width) for each, tensor in zip(inputs, tensors, strict=True)]
     output = _parse_output(equation, right, inputs, width, len(left) + 2) if arrow else implicit(inputs, width)
     needs: list[str] = []
     sizes = _sizes(equation, labels, tensors, needs)
@@ -205,26 +92,6 @@ def _check_ndims(equation: Equation, inputs: Sequence[Sequence[str]], tensors: S
             raise _fault(equation, words, place)
         width = max(width, ndim - named if dotted else 0)
     return width
-
-
-def _expanded(labels: Sequence[str], tensor: Tensor, width: int) -> tuple[str, ...]:
-    """Put a label for every axis that an ellipsis stands for; they line up at the right."""
-    covered = len(tensor.shape) - (len(labels) - 1)
-    found: list[str] = []
-    for label in labels:
-        found += dots(width)[width - covered :] if label == DOTS else [label]
-    return tuple(found)
-
-
-def dots(width: int) -> list[str]:
-    """Return the labels of the axes of an ellipsis."""
-    return [f"..{place}" for place in range(width)]
-
-
-def implicit(inputs: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
-    """Return the output that an equation without one has: the ellipsis, then what stands once, in ASCII's order."""
-    every = [label for labels in inputs for label in labels if label != DOTS]
-    return (*dots(width), *sorted(label for label in every if every.count(label) == 1))
 
 
 def _parse_output(

@@ -1,15 +1,14 @@
 """The dtype of what ``torch.einsum`` gives: it hangs on which operands are multiplied first, and by which kernel."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.multiply.contraction import Contraction
 from segcli.shapes.multiply.product_kernels import Place, check_bmm
 from segcli.shapes.operands import promote
+from segcli.shapes.records import record
 from segcli.shapes.symbols import product
 from segcli.shapes.values import COMPLEX, FLOATING, Size
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Operand:
     """An operand on its way: the sizes of its labels other than 1."""
 
@@ -72,8 +71,8 @@ def _multiplied(made: Contraction, counts: dict[str, int], left: _Operand, right
 
 
 def _is_swapped(made: Contraction, left: _Operand, right: _Operand, together: list[str]) -> bool:
-    """Tell whether the second operand is multiplied from the left, as where its own axes come first in the result."""
+    """Tell whether the second operand is multiplied from the left, as where all its own axes come first."""
     order = [label for label in (*made.output, *sorted(made.summed)) if label not in together]
     own = [place for place, label in enumerate(order) if label in left.sizes and label not in right.sizes]
     others = [place for place, label in enumerate(order) if label not in left.sizes]
-    return bool(own) and bool(others) and own[-1] > others[-1]
+    return bool(own) and bool(others) and own[0] > others[-1]

@@ -7,7 +7,7 @@ from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import broadcast_sizes
 from segcli.shapes.multiply.contraction import Contraction, contract
-from segcli.shapes.multiply.einsum import DOTS, Equation, dots, implicit, read_equation
+from segcli.shapes.multiply.equation import DOTS, Equation, dots, expanded, implicit, read_equation
 from segcli.shapes.operands import as_array, promote_all
 from segcli.shapes.symbols import equal
 from segcli.shapes.values import Item, RaisedError, Size, Tensor
@@ -28,15 +28,14 @@ def einsum_numpy(call: Call) -> Computed:
         _check_arrow(equation, left)
     inputs = [_parse(equation, text, f"in operand {place}") for place, text in enumerate(left.split(","))]
     if len(inputs) != len(arrays):
-        more, less = ("more", "fewer") if len(inputs) > len(arrays) else ("fewer", "more")
-        del less
+        more = "more" if len(inputs) > len(arrays) else "fewer"
         words = f"{more} operands provided to einstein sum function than specified in the subscripts string"
         raise _raised(equation, words)
     width = _check_ndims(equation, inputs, arrays)
-    labels = [_expanded(own, array, width) for own, array in zip(inputs, arrays, strict=True)]
+    labels = [expanded(own, array, width) for own, array in zip(inputs, arrays, strict=True)]
     output = _parse_output(equation, right, inputs, width) if arrow else implicit(inputs, width)
     needs: list[str] = []
-    sizes = _sizes(equation, labels, arrays, needs)
+    sizes = _sizes(equation, labels, arrays, needs, output if len(arrays) == 1 else ())
     items = tuple(Item(array, item.text, item.span) for array, item in zip(arrays, equation.operands, strict=True))
     made = Contraction(items, tuple(labels), output, sizes, names=equation.written)
     return contract(call, made, promote_all(arrays, "numpy"), needs=needs, scalar=not output)
@@ -88,14 +87,6 @@ def _check_ndims(equation: Equation, inputs: Sequence[Sequence[str]], arrays: Se
     return width
 
 
-def _expanded(labels: Sequence[str], array: Tensor, width: int) -> tuple[str, ...]:
-    covered = len(array.shape) - (len(labels) - 1)
-    found: list[str] = []
-    for label in labels:
-        found += dots(width)[width - covered :] if label == DOTS else [label]
-    return tuple(found)
-
-
 def _parse_output(equation: Equation, text: str, inputs: Sequence[Sequence[str]], width: int) -> tuple[str, ...]:
     known = {label for labels in inputs for label in labels}
     parsed = _parse(equation, text, "in the output")
@@ -118,15 +109,22 @@ def _parse_output(equation: Equation, text: str, inputs: Sequence[Sequence[str]]
 
 
 def _sizes(
-    equation: Equation, labels: Sequence[tuple[str, ...]], arrays: Sequence[Tensor], needs: list[str]
+    equation: Equation,
+    labels: Sequence[tuple[str, ...]],
+    arrays: Sequence[Tensor],
+    needs: list[str],
+    kept: Sequence[str],
 ) -> dict[str, Size]:
-    """Return how far each label walks."""
+    """Return how far each label walks; ``kept`` are those of a lone operand that the result keeps."""
     sizes: dict[str, Size] = {}
     for place, (own, array) in enumerate(zip(labels, arrays, strict=True)):
         met: dict[str, Size] = {}
         for axis, (label, size) in enumerate(zip(own, array.shape, strict=True)):
             known = met.setdefault(label, size)
-            if known != size:
+            if known == 0 and label in kept:
+                # NumPy takes it for none yet, and looks beyond the array.
+                met[label] = size
+            elif known != size:
                 if isinstance(known, int) and isinstance(size, int):
                     words = (
                         f"dimensions in operand {place} for collapsing index '{label}' don't match ({known} != {size})"

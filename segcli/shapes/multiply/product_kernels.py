@@ -1,13 +1,12 @@
 """What PyTorch's kernels of matrix products ask of shapes and dtypes (PyTorch 2.13), errors included."""
 
-from dataclasses import dataclass
-
 from segcli.shapes.kinds import C_NAMES, SCALARS
+from segcli.shapes.records import record
 from segcli.shapes.symbols import product
 from segcli.shapes.values import RaisedError, Shape, Size, Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Place:
     """Where a product stands, and its second tensor, whose axis is at fault where there is one."""
 

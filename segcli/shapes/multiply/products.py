@@ -1,10 +1,10 @@
 """Products of matrices and vectors: PyTorch 2.13's and NumPy 2.4's."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import broadcast_sizes
@@ -13,7 +13,8 @@ from segcli.shapes.multiply.einsum import einsum_torch
 from segcli.shapes.multiply.numpy_einsum import einsum_numpy
 from segcli.shapes.multiply.numpy_products import dot_numpy, matmul_numpy
 from segcli.shapes.multiply.product_kernels import Place, check_bmm, check_dot, check_mm, check_mv, fault
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.records import record
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.strides import strides_of
 from segcli.shapes.symbols import equal, product
 from segcli.shapes.values import Item, RaisedError, Shape, Size, Tensor, type_name
@@ -22,7 +23,7 @@ _SECOND = {"matmul": "other", "mm": "mat2", "bmm": "mat2", "mv": "vec", "dot": "
 _MATRIX, _BATCHED = 2, 3
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Factors:
     """The two tensors of a product, and where an error about them points."""
 

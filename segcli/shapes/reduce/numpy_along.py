@@ -1,4 +1,4 @@
-"""NumPy's functions along one axis: ``sort``, ``argsort`` and ``cumsum`` (NumPy 2.4)."""
+"""NumPy's functions along one axis: ``sort``, ``argsort``, ``cumsum`` and ``cumprod`` (NumPy 2.4)."""
 
 from math import prod
 
@@ -9,8 +9,13 @@ from segcli.shapes.request import Request
 from segcli.shapes.symbols import times
 from segcli.shapes.values import COMPLEX, FLOATING, RaisedError, Shape, Size, Tensor, type_name
 
-_FORMS = {"sort": "rank", "argsort": "place", "cumsum": "running"}
-_EFFECTS = {"sort": "sorts along", "argsort": "positions that would sort", "cumsum": "adds up along"}
+_FORMS = {"sort": "rank", "argsort": "place", "cumsum": "running", "cumprod": "running"}
+_EFFECTS = {
+    "sort": "sorts along",
+    "argsort": "positions that would sort",
+    "cumsum": "adds up along",
+    "cumprod": "multiplies up along",
+}
 
 
 def along_numpy(source: Tensor, request: Request, stage: int = 0) -> Reduced:
@@ -63,7 +68,7 @@ def along_numpy(source: Tensor, request: Request, stage: int = 0) -> Reduced:
 def _read_axis(request: Request) -> int | None:
     given = request.dim
     if given is None:
-        return None if request.name == "cumsum" else -1
+        return None if request.name in ("cumsum", "cumprod") else -1
     value = given.value
     if value is None:
         return None

@@ -186,7 +186,7 @@ def _check_elements(source: Tensor, request: Request, dims: Sequence[int]) -> No
 
 
 def _dtype(dtype: str, name: str) -> str:
-    if name.startswith("arg"):
+    if name.startswith("arg") or name == "count_nonzero":
         return "int64"
     if name in ("any", "all"):
         return "bool"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segcli.shapes.formula import Element, free_letters
+from segcli.shapes.elements import Element, free_letters
 from segcli.shapes.reduce.reductions import FUNCTIONS
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.symbols import times
@@ -50,6 +50,8 @@ def _over(
         kept = [letter for letter in letters if letter not in over]
     name = done.step.kind
     words = done.words or FUNCTIONS[name].words
+    if name == "count_nonzero":
+        element = f"({element} != 0)"
     if name.startswith("arg"):
         return (_place(kept), _located(over, element, words, shape if done.flat else ()), ""), sizes
     values = f"{words} over {', '.join(over)} of {element}"
@@ -89,7 +91,7 @@ def _along(
         words = f"({place} + 1)-th {words}" if over else words
     match done.form:
         case "running":
-            values = f"sum over {position} <= {place} of {element}"
+            values = f"{words} over {position} <= {place} of {element}"
         case "softmax":
             values = f"exp({own}) / sum over {extra} of exp({element})"
         case "log_softmax":

@@ -18,7 +18,7 @@ from segcli.shapes.values import COMPLEX, FLOATING, DType, Item, RaisedError, Te
 
 _Rule = Callable[[Tensor, Request, int], Reduced]
 
-_ALONG = ("kthvalue", "topk", "sort", "argsort", "cumsum", "softmax", "log_softmax")
+_ALONG = ("kthvalue", "topk", "sort", "argsort", "cumsum", "cumprod", "softmax", "log_softmax")
 _TORCH: dict[str, _Rule] = {
     **dict.fromkeys(FUNCTIONS, reduce_torch),
     **dict.fromkeys(_ALONG, along_torch),
@@ -73,7 +73,8 @@ def _no_tensor(item: Item, call: Call) -> RaisedError:
 def _operation(name: str) -> Operation:
     advice = FUNCTIONS[name].lacking
     numpy = None if advice else partial(_reduce, rule=_NUMPY[name])
-    return Operation(partial(_reduce, rule=_TORCH[name]), numpy, advice)
+    read_as = "np.count_nonzero" if name == "count_nonzero" else ""
+    return Operation(partial(_reduce, rule=_TORCH[name]), numpy, advice, read_as)
 
 
 OPERATIONS = {name: _operation(name) for name in FUNCTIONS}

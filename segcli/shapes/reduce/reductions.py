@@ -1,16 +1,16 @@
 """Reductions and functions along an axis: which there are, and what both libraries say of the result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from segcli.shapes.indexing import Step, axes_text
+from segcli.shapes.records import record
 from segcli.shapes.request import Request
 from segcli.shapes.signatures import Signatures, signatures
 from segcli.shapes.symbols import at_least
 from segcli.shapes.values import Listed, Shape, Value
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Function:
     """A function, as PyTorch has it.
 
@@ -45,6 +45,7 @@ _SPREAD = signatures(
     out=(True, True, False),
 )
 _SORT = "int dim=, bool descending="
+_RUNNING = signatures("int dim, *, dtype? dtype=")
 _SOFTMAX = signatures("int dim, dtype? dtype=", out=(False,))
 
 FUNCTIONS = {
@@ -109,7 +110,13 @@ FUNCTIONS = {
         takes="dim descending * stable",
         words="smallest",
     ),
-    "cumsum": Function(signatures("int dim, *, dtype? dtype="), takes="dim * dtype", words="sum"),
+    "cumsum": Function(_RUNNING, takes="dim * dtype", words="sum"),
+    "cumprod": Function(_RUNNING, takes="dim * dtype", words="product"),
+    "count_nonzero": Function(
+        signatures("ints dim", "int? dim=", out=(False, False)),
+        takes="dim",
+        words="sum",
+    ),
     "softmax": Function(_SOFTMAX, takes="dim dtype", words="exp", lacking="write scipy.special.softmax(x, axis)"),
     "log_softmax": Function(
         _SOFTMAX, takes="dim dtype", words="logsumexp", lacking="write scipy.special.log_softmax(x, axis)"

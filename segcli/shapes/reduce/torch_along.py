@@ -3,15 +3,22 @@
 from collections.abc import Mapping
 
 from segcli.shapes.indexing import Step
+from segcli.shapes.integers import read_int
 from segcli.shapes.reduce.reductions import FUNCTIONS, reduced_shape, reduction_step
 from segcli.shapes.reduce.torch_reduce import check_elements, not_implemented, wrap_dims
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
-from segcli.shapes.signatures import as_int, cast_first, choose, flag
+from segcli.shapes.signatures import cast_first, choose, flag
 from segcli.shapes.symbols import at_least
 from segcli.shapes.values import COMPLEX, FLOATING, RaisedError, Shape, Size, Tensor
 
-_FORMS = {"argsort": "place", "cumsum": "running", "softmax": "softmax", "log_softmax": "log_softmax"}
+_FORMS = {
+    "argsort": "place",
+    "cumsum": "running",
+    "cumprod": "running",
+    "softmax": "softmax",
+    "log_softmax": "log_softmax",
+}
 
 
 def along_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
@@ -27,7 +34,7 @@ def along_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     """
     bound = choose(request, FUNCTIONS[request.name].signatures)
     source = cast_first(source, bound)
-    dim = as_int(bound["dim"].value) if "dim" in bound else -1
+    dim = read_int(bound["dim"].item) if "dim" in bound else -1
     wrap_dims((dim,), source.shape, request)
     dims = (dim % len(source.shape),) if source.shape else ()
     if request.name == "kthvalue":
@@ -35,7 +42,7 @@ def along_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
     needs: tuple[str, ...] = ()
     shape = source.shape
     if request.name == "topk":
-        count = as_int(bound["k"].value)
+        count = read_int(bound["k"].item)
         needs = _check_count(source, request, dims, 0, "selected index k out of range")
         shape = tuple(count if axis in dims else size for axis, size in enumerate(shape))
     _check_dtype(source, request, dims)
@@ -66,7 +73,7 @@ def _kthvalue(
     if source.dtype in ("bool", *COMPLEX) and dims:
         raise not_implemented(source, request, "kthvalue_cpu")
     keepdim = flag(bound, "keepdim")
-    count = as_int(bound["k"].value)
+    count = read_int(bound["k"].item)
     return Reduced(
         shape=reduced_shape(source.shape, dims, keepdim=keepdim),
         dtype=source.dtype,
@@ -94,7 +101,7 @@ def ordinal(number: int) -> str:
 
 def _check_count(source: Tensor, request: Request, dims: tuple[int, ...], least: int, words: str) -> tuple[str, ...]:
     """Refuse a ``k`` that the axis has not; return what a size that is not known must be."""
-    count = as_int(request.given["k"].value)
+    count = read_int(request.given["k"].item)
     size: Size = source.shape[dims[0]] if dims else 1
     if count < least or (isinstance(size, int) and count > size):
         raise RaisedError(request.span_of("k"), "RuntimeError", words, dims[0] if dims else None)
@@ -109,8 +116,9 @@ def _check_dtype(source: Tensor, request: Request, dims: tuple[int, ...]) -> Non
         shown = "topk" if name == "topk" else "Sort"
         # The space is PyTorch's.
         raise RaisedError(request.span, "RuntimeError", f" {shown} does not support complex dtypes on CPU")
-    if name == "cumsum" and source.dtype == "bool" and request.has_dtype and dims and 0 not in source.shape:
-        raise not_implemented(source, request, "cumsum_out_cpu")
+    running = name in ("cumsum", "cumprod")
+    if running and source.dtype == "bool" and request.has_dtype and dims and 0 not in source.shape:
+        raise not_implemented(source, request, f"{name}_out_cpu")
     if name.endswith("softmax") and source.dtype not in FLOATING and 0 not in source.shape:
         kernel = "lastdim_kernel_impl" if _is_last(source.shape, dims) else "kernel_impl"
         raise not_implemented(source, request, f"{name}_{kernel}")
@@ -121,7 +129,7 @@ def _is_last(shape: Shape, dims: tuple[int, ...]) -> bool:
 
 
 def _dtype(dtype: str, name: str) -> str:
-    if name == "argsort" or (name == "cumsum" and dtype not in (*FLOATING, *COMPLEX)):
+    if name == "argsort" or (name in ("cumsum", "cumprod") and dtype not in (*FLOATING, *COMPLEX)):
         return "int64"
     return dtype
 
@@ -133,7 +141,7 @@ def _is_unordered(bound: Mapping[str, Given]) -> bool:
 def _words(request: Request, bound: Mapping[str, Given]) -> str:
     if request.name == "topk":
         words = "largest" if flag(bound, "largest", default=True) else "smallest"
-        return f"one of the {as_int(bound['k'].value)} {words}" if _is_unordered(bound) else words
+        return f"one of the {read_int(bound['k'].item)} {words}" if _is_unordered(bound) else words
     return "largest" if flag(bound, "descending") else ""
 
 
@@ -142,10 +150,11 @@ def _effect(request: Request, dims: tuple[int, ...], bound: Mapping[str, Given])
     words = "largest" if flag(bound, "largest", default=True) else "smallest"
     order = "largest first" if flag(bound, "descending") else "smallest first"
     return {
-        "topk": lambda: f"keeps the {as_int(bound['k'].value)} {words} along {where}",
+        "topk": lambda: f"keeps the {read_int(bound['k'].item)} {words} along {where}",
         "sort": lambda: f"sorts along {where}, {order}",
         "argsort": lambda: f"positions that would sort {where}, {order}",
         "cumsum": lambda: f"adds up along {where}",
+        "cumprod": lambda: f"multiplies up along {where}",
         "softmax": lambda: f"sums to 1 along {where}",
         "log_softmax": lambda: f"logarithms of what sums to 1 along {where}",
     }[request.name]()

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from segcli.errors import SegcliError
+from segcli.shapes.integers import read_dims
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_shape, reduction_step
 from segcli.shapes.reduce.torch_reduce import wrap_dims
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
-from segcli.shapes.signatures import choose, flag, is_integer, read_dims
+from segcli.shapes.signatures import choose, flag, is_integer
 from segcli.shapes.values import COMPLEX, FLOATING, REAL, Item, Listed, RaisedError, Shape, Tensor, type_name
 
 _MATRIX_DIMS = 2
@@ -80,7 +81,7 @@ def _of_vector_norm(request: Request) -> Request:
     keepdim = request.given.get("keepdim", Given("keepdim", Item(value=False, text="", span=request.span), 0))
     arguments = tuple(Given(given.name, given.item, place) for place, given in enumerate((order, dim, keepdim), 2))
     given = {"ord": arguments[0], "dim": arguments[1], "keepdim": arguments[2]}
-    return Request("linalg_vector_norm", request.span, request.text, request.types, arguments, given, of_torch=False)
+    return Request("linalg_vector_norm", request.span, request.text, request.pairs, arguments, given, of_torch=False)
 
 
 def _check_matrix(source: Tensor, request: Request) -> None:

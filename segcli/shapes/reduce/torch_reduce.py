@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from segcli.shapes.integers import read_dims
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_shape, reduction_step, spread_words
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
-from segcli.shapes.signatures import cast_first, choose, flag, read_dims
+from segcli.shapes.signatures import cast_first, choose, flag
 from segcli.shapes.values import COMPLEX, FLOATING, REAL, RaisedError, Shape, Tensor
 
 _COMPLEX_KERNELS = {"max": "max_all", "min": "min_all", "amax": "max_values_cpu", "amin": "min_values_cpu"}
@@ -157,7 +158,7 @@ def not_implemented(source: Tensor, request: Request, kernel: str) -> RaisedErro
 
 
 def _dtype(dtype: str, name: str) -> str:
-    if name.startswith("arg"):
+    if name.startswith("arg") or name == "count_nonzero":
         return "int64"
     if name in ("any", "all"):
         return "uint8" if dtype == "uint8" else "bool"

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
-from segcli.shapes.dims import bind, bind_numpy, both, numpy_axis, numpy_int, tensor_in, wrap
+from segcli.shapes.dims import bind, bind_numpy, both, numpy_axis, tensor_in, wrap
 from segcli.shapes.indexing import Step, broadcast_sizes
+from segcli.shapes.integers import numpy_int, read_int
 from segcli.shapes.kinds import SCALARS
-from segcli.shapes.operands import read_dim
 from segcli.shapes.select.gathering import swapped
 from segcli.shapes.select.looking import (
     POSITIONS,
@@ -71,7 +71,7 @@ def along_torch(call: Call) -> Computed:
     if positions.dtype != "int64":
         words = f"torch.take_along_dim(): dtype of indices should be Long but got {SCALARS[positions.dtype]}"
         raise RaisedError(index.span, "RuntimeError", words)
-    dim = wrap(read_dim(given), len(source.shape), given.span)
+    dim = wrap(read_int(given), len(source.shape), given.span)
     if not source.shape:
         raise RaisedError(given.span, "IndexError", "Dimension specified as 0 but tensor has no dimensions", 0)
     shape, needs = _stretched_torch(source, index, dim)

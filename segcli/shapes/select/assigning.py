@@ -28,7 +28,8 @@ from segcli.shapes.select.storing import check_number
 from segcli.shapes.strides import view_strides
 from segcli.shapes.values import Item, Listed, RaisedError, Shape, Tensor, type_name
 
-_OVERLAPS = (
+# What PyTorch says of a tensor of which several elements are one in storage.
+OVERLAPS = (
     "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
     "clone() the tensor before performing the operation."
 )
@@ -82,7 +83,7 @@ def _check_copied(assignment: Assignment, shape: Shape) -> list[str]:
     if shape != region:
         needs = _check_expanded(assignment, stripped(shape))
     if 0 not in region and _overlaps(assignment):
-        raise RaisedError(assignment.target.span, "RuntimeError", _OVERLAPS)
+        raise RaisedError(assignment.target.span, "RuntimeError", OVERLAPS)
     return needs
 
 

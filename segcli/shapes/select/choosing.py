@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.broadcasting import broadcast_operands
 from segcli.shapes.compute.elementwise import computed
 from segcli.shapes.compute.promotion import explain_dtype, is_number, mixes, numpy_dtype, torch_dtype
 from segcli.shapes.computed import Computed
-from segcli.shapes.dims import owner, tensor_in
+from segcli.shapes.dims import tensor_in
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import as_array, promote
 from segcli.shapes.select.looking import known_array
 from segcli.shapes.select.masking import nonzero_parts
 from segcli.shapes.select.storing import check_number
-from segcli.shapes.signatures import Signatures, bind_call
+from segcli.shapes.signatures import Signatures
 from segcli.shapes.values import Item, RaisedError
 
 _METHOD = ("Tensor condition, Tensor other", "Tensor condition, number other")
@@ -42,7 +43,7 @@ def where_torch(call: Call) -> Computed:
     Raises:
         RaisedError: As PyTorch would raise.
     """
-    first = owner(call) if call.space == "method" else None
+    first = call.first if call.space == "method" else None
     if first is None and len(call.arguments) == 1:
         return nonzero_parts(call, bind_call(call, _ALONE)["condition"].item)
     bound = bind_call(call, _WHERE)

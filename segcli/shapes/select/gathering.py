@@ -9,7 +9,7 @@ from dataclasses import replace
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.dims import bind, both, tensor_in, wrap
-from segcli.shapes.operands import read_dim
+from segcli.shapes.integers import read_int
 from segcli.shapes.select.looking import (
     POSITIONS,
     as_vector,
@@ -39,7 +39,7 @@ def gather_torch(call: Call) -> Computed:
     item, source, bound = bind(call, _GATHER)
     index, given = bound["index"].item, bound["dim"].item
     positions = tensor_in(index)
-    dim = wrap(read_dim(given), len(source.shape), given.span)
+    dim = wrap(read_int(given), len(source.shape), given.span)
     needs: list[str] = []
     # An index without elements may have any dtype, and any shape.
     if 0 not in positions.shape:

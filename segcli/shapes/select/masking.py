@@ -9,7 +9,7 @@ from dataclasses import replace
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.broadcasting import Together, broadcast_operands
 from segcli.shapes.computed import Computed, Formula, Read
-from segcli.shapes.dims import bind, both, tensor_in
+from segcli.shapes.dims import bind, bind_nothing, both, tensor_in
 from segcli.shapes.indexing import Step
 from segcli.shapes.kinds import C_NAMES
 from segcli.shapes.select.looking import name_of
@@ -21,6 +21,7 @@ from segcli.shapes.values import Item, Parts, RaisedError, Run, Shape, Size, Ten
 _MASK = both("Tensor mask")
 _FILL = both("Tensor mask, Tensor value", "Tensor mask, number value")
 _NONZERO = both("*, bool as_tuple=")
+_ARGWHERE = both("")
 _NUMPY_0D = "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead."
 
 
@@ -50,7 +51,8 @@ def masked_select_torch(call: Call) -> Computed:
         rows=together.rows,
         broadcast=together.shape,
         why="in row-major order" if len(together.shape) > 1 else "",
-        needs=together.needs,
+        # Where an axis of the mask is repeated, so is each True.
+        needs=tuple(need.partition(" or ")[0] for need in together.needs),
     )
 
 
@@ -127,9 +129,42 @@ def nonzero_torch(call: Call) -> Computed:
     if call.space == "method" and surplus:
         words = f"nonzero() takes from 1 to 0 positional arguments but {len(surplus)} were given"
         raise RaisedError(surplus[0].span, "TypeError", words)
-    item, source, bound = bind(call, _NONZERO)
+    item, _, bound = bind(call, _NONZERO)
     if flag(bound, "as_tuple"):
         return nonzero_parts(call, item)
+    return _rows(call, item)
+
+
+def argwhere_torch(call: Call) -> Computed:
+    """Tell the positions of the elements that are not zero, a row each.
+
+    Args:
+        call: ``torch.argwhere(x)``.
+
+    Raises:
+        RaisedError: As PyTorch would raise.
+    """
+    item = bind_nothing(call)[0] if call.space == "method" else bind(call, _ARGWHERE)[0]
+    return _rows(call, item)
+
+
+def argwhere_numpy(call: Call) -> Computed:
+    """Tell the positions of the elements that are not zero, a row each.
+
+    Raises:
+        RaisedError: As NumPy would raise.
+    """
+    for keyword, given in call.arguments[1:]:
+        words = f"argwhere() takes 1 positional argument but {len(call.arguments)} were given"
+        if keyword:
+            words = f"argwhere() got an unexpected keyword argument '{keyword}'"
+        raise RaisedError(given.span, "TypeError", words)
+    return _rows(call, bind(call, _ARGWHERE)[0])
+
+
+def _rows(call: Call, item: Item) -> Computed:
+    """Return a tensor of positions, a row an element that is not zero."""
+    source = tensor_in(item)
     count, ndim = source.nonzero, len(source.shape)
     axes = tuple(range(ndim))
     effect = f"a row for each of its {count} elements that are not zero"
@@ -140,7 +175,7 @@ def nonzero_torch(call: Call) -> Computed:
         (item,),
         tuple(steps),
         why=why,
-        rules=frozenset({"nonzero-rows"}),
+        rules=frozenset({"nonzero-rows"} if call.name == "nonzero" else ()),
     )
 
 

@@ -1,25 +1,26 @@
 """What an assignment to an index has in common in PyTorch and NumPy: the place that is written, and how it is shown."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Indexing, Step
 from segcli.shapes.labels import label_indexed
+from segcli.shapes.records import record
 from segcli.shapes.select.looking import name_of, written
 from segcli.shapes.select.storing import explain_stored
 from segcli.shapes.stages import Evaluation
-from segcli.shapes.symbols import equal
+from segcli.shapes.symbols import equal, equal_or_one
 from segcli.shapes.values import Item, Listed, RaisedError, Shape, Size, Tensor, type_name
 
-_EXPANDED = "deprecated: PyTorch puts into an expanded tensor with a UserWarning: several elements are one in storage"
+EXPANDED = "deprecated: PyTorch puts into an expanded tensor with a UserWarning: several elements are one in storage"
 _REPEATS = (
     "where positions repeat, one value stays: the last in NumPy, any in PyTorch; "
     "{name}.index_put_((...), v, accumulate=True) and np.add.at add them up"
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Assignment:
     """An assignment, and what its index means.
 
@@ -77,7 +78,7 @@ def fitting_needs(shape: Shape, region: Shape) -> list[str]:
 
     Examples:
         >>> fitting_needs(("K", 4), (3, "N")), fitting_needs(("N",), ("N",)), fitting_needs(("N", 4), (4,))
-        (['K == 3 (or 1)', 'N == 4'], [], ['N == 1'])
+        (['K == 3 or K == 1', 'N == 4'], [], ['N == 1'])
     """
     needs = [equal(size, 1) for size in shape[: max(len(shape) - len(region), 0)] if size != 1]
     offset = len(region) - len(shape)
@@ -85,10 +86,7 @@ def fitting_needs(shape: Shape, region: Shape) -> list[str]:
         if place + offset < 0 or size in (1, region[place + offset]):
             continue
         common = region[place + offset]
-        if isinstance(size, str):
-            needs.append(f"{size} == {common} (or 1)")
-        else:
-            needs.append(equal(common, size))
+        needs.append(equal_or_one(size, common))
     return needs
 
 
@@ -111,20 +109,24 @@ def assigned(call: Call, assignment: Assignment, needs: list[str]) -> Computed:
     shape = value.value.shape if isinstance(value.value, Tensor) else ()
     result = replace(call.make(region.shape, target.dtype), labels=label_indexed(target.labels, region))
     differ = bool(shape) and stripped(shape) != region.shape
-    name = call.result_text.partition("=")[0].strip()
     return Computed(
         result,
         (written(assignment.target), written(value)),
         (*region.steps, _value_step(call, value, shape, region.shape)),
         view=True,
         formula=Formula("{0}", (Read(1, _coordinates(shape, region.shape)),), left=region),
-        rows=((name, region.shape), (value.text, shape)) if differ else (),
+        rows=((left_side(call, value), region.shape), (value.text, shape)) if differ else (),
         broadcast=region.shape,
         why="; ".join(filter(None, [region.why, explain_stored(value, assignment.target)])),
         needs=(*region.needs, *needs),
         rules=region.rules,
         notes=(*region.notes, *_notes(assignment, shape)),
     )
+
+
+def left_side(call: Call, value: Item) -> str:
+    """Return what stands left of the sign, as written."""
+    return call.result_text[: value.span[0] - call.span[0]].rstrip("+-*/%&|^<>= \n\t")
 
 
 def _coordinates(shape: Shape, region: Shape) -> tuple[str, ...]:
@@ -152,14 +154,19 @@ def _notes(assignment: Assignment, shape: Shape) -> list[str]:
     target = writable(assignment.target)
     notes = []
     if assignment.region.operands and is_expanded(target.shape, target.strides):
-        notes.append(_EXPANDED)
-    if set(shape) - {1} and _may_repeat(assignment.region, target.shape):
+        notes.append(EXPANDED)
+    if set(shape) - {1} and may_repeat(assignment.region, target.shape):
         notes.append(_REPEATS.format(name=assignment.target.text))
     return notes
 
 
-def _may_repeat(region: Indexing, target: Shape) -> bool:
-    """Tell whether a position may be written twice."""
+def may_repeat(region: Indexing, target: Shape) -> bool:
+    """Tell whether a position may be written twice.
+
+    Args:
+        region: The place that is written to.
+        target: The shape of what it is a place in.
+    """
     operands = [operand for operand in region.operands if operand.kind == "positions"]
     if not operands or region.broadcast in ((), (1,)):
         return False

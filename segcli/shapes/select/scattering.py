@@ -1,17 +1,19 @@
-"""``scatter`` and ``scatter_add``: values go to positions along one axis of a copy.
+"""``scatter``, ``scatter_add`` and ``scatter_reduce``: values go to positions along one axis of a copy.
 
 The rules are those of ``aten/src/ATen/native/ScatterGatherChecks.h`` and ``TensorAdvancedIndexing.cpp`` of PyTorch
 2.13. NumPy has ``np.put_along_axis``, which writes to the array itself and returns nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.dims import bind, both, tensor_in, wrap
 from segcli.shapes.indexing import Step
-from segcli.shapes.operands import read_dim
+from segcli.shapes.integers import read_int
+from segcli.shapes.kinds import SCALARS
+from segcli.shapes.records import record
 from segcli.shapes.request import Given
 from segcli.shapes.select.gathering import is_larger, no_larger
 from segcli.shapes.select.looking import (
@@ -26,16 +28,30 @@ from segcli.shapes.select.looking import (
     written,
 )
 from segcli.shapes.select.storing import check_number, explain_stored
-from segcli.shapes.values import Item, RaisedError, Shape, Size, Span, Tensor
+from segcli.shapes.signatures import flag
+from segcli.shapes.values import COMPLEX, Item, RaisedError, Shape, Size, Span, Tensor
 
 _SCATTER = both(
     "int dim, Tensor index, Tensor src, *, str reduce=", "int dim, Tensor index, number value, *, str reduce="
 )
 _SCATTER_ADD = both("int dim, Tensor index, Tensor src")
-_SIGNS = {"": "=", "add": "+=", "multiply": "*="}
+_REDUCE = both("int dim, Tensor index, Tensor src, str reduce, *, bool include_self=")
+_SIGNS = {"": "=", "add": "+=", "multiply": "*=", "sum": "+=", "prod": "*="}
+_WORDS = {
+    "": "is written there",
+    "add": "is added there",
+    "multiply": "multiplies what is there",
+    "sum": "is added there",
+    "prod": "multiplies what is there",
+    "mean": "goes into the mean there",
+    "amax": "stays there where it is the largest",
+    "amin": "stays there where it is the smallest",
+}
+# Which dtypes have no code for them.
+_REFUSED = {"mean": ("bool",), "amax": COMPLEX, "amin": COMPLEX}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Scatter:
     """A call, its arguments read.
 
@@ -45,7 +61,8 @@ class _Scatter:
         given: What is written: a tensor, or a number.
         is_tensor: Whether it is given as a tensor with an element a position.
         dim: The axis that the positions are along.
-        reduce: How values meet what is there: ``add``, ``multiply``, or nothing.
+        reduce: How values meet what is there: by a name in ``_WORDS``.
+        anew: Whether they meet each other only, and not what was there.
     """
 
     item: Item
@@ -54,6 +71,7 @@ class _Scatter:
     is_tensor: bool
     dim: int
     reduce: str
+    anew: bool = False
 
 
 def scatter_torch(call: Call) -> Computed:
@@ -69,7 +87,7 @@ def scatter_torch(call: Call) -> Computed:
     reduce = bound["reduce"].value if "reduce" in bound else ""
     scatter = _read(item, source, bound, str(reduce))
     needs = _check(scatter)
-    if scatter.reduce not in _SIGNS:
+    if scatter.reduce not in ("", "add", "multiply"):
         words = "reduce argument must be either add or multiply."
         raise RaisedError(bound["reduce"].item.span, "RuntimeError", words)
     return _scattered(call, scatter, needs)
@@ -89,9 +107,43 @@ def scatter_add_torch(call: Call) -> Computed:
     return _scattered(call, scatter, _check(scatter))
 
 
+def scatter_reduce_torch(call: Call) -> Computed:
+    """Let values meet at positions: as a sum, a product, a mean, the largest or the smallest.
+
+    Args:
+        call: ``x.scatter_reduce(dim, index, src, reduce)``.
+
+    Raises:
+        RaisedError: As PyTorch would raise.
+    """
+    item, source, bound = bind(call, _REDUCE)
+    reduce = str(bound["reduce"].value)
+    scatter = replace(_read(item, source, bound, reduce), anew=not flag(bound, "include_self", default=True))
+    needs = _check(scatter)
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        words = f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}"
+        raise RaisedError(bound["reduce"].item.span, "RuntimeError", words)
+    empty = 0 in tensor_in(scatter.index).shape
+    # Where what was there is left out, positions are looked at first.
+    if not empty and not scatter.anew:
+        _check_kernel(item, reduce, f"scatter_gather_tensor_cpu_reduce_{reduce}")
+    done = _scattered(call, scatter, needs)
+    if scatter.anew and not empty:
+        _check_kernel(item, reduce, f"scatter_gather_tensor_cpu_reduce_{reduce}")
+    if empty and reduce == "mean":
+        _check_kernel(item, reduce, "div_floor_cpu")
+    return done
+
+
+def _check_kernel(item: Item, reduce: str, kernel: str) -> None:
+    dtype = tensor_in(item).dtype
+    if dtype in _REFUSED.get(reduce, ()):
+        raise RaisedError(item.span, "NotImplementedError", f"\"{kernel}\" not implemented for '{SCALARS[dtype]}'")
+
+
 def _read(item: Item, source: Tensor, bound: Mapping[str, Given], reduce: str) -> _Scatter:
     given = bound["dim"].item
-    dim = wrap(read_dim(given), len(source.shape), given.span)
+    dim = wrap(read_int(given), len(source.shape), given.span)
     is_tensor = "src" in bound
     value = bound["src" if is_tensor else "value"].item
     return _Scatter(item, bound["index"].item, value, is_tensor, dim, reduce)
@@ -166,7 +218,7 @@ def _scattered(call: Call, scatter: _Scatter, needs: list[str]) -> Computed:
         Step(call.stage, scatter.item.text, scatter.item.span, "copied", own, own, "a copy, which is then written to"),
         *_value_steps(call, scatter),
     ]
-    why = f"elsewhere result is {scatter.item.text}"
+    why = f"elsewhere result is {scatter.item.text}" + "; what was there is left out" * scatter.anew
     if not scatter.reduce:
         why += "; where positions meet, which of their values stays is not defined (scatter_add adds them up)"
     result = call.make(source.shape, source.dtype)
@@ -192,7 +244,7 @@ def _value_steps(call: Call, scatter: _Scatter) -> list[Step]:
     )
     value = scatter.given.value
     kind = name_of(value) if isinstance(value, Tensor) else type(value).__name__
-    what = {"": "is written there", "add": "is added there", "multiply": "multiplies what is there"}[scatter.reduce]
+    what = _WORDS[scatter.reduce]
     if not scatter.is_tensor or not isinstance(value, Tensor):
         return [index, Step(call.stage, scatter.given.text, scatter.given.span, kind, (), (), what, 2)]
     fewer = [size for size, count in zip(value.shape, positions.shape, strict=False) if size != count]
@@ -203,7 +255,8 @@ def _value_steps(call: Call, scatter: _Scatter) -> list[Step]:
 
 def _formula(scatter: _Scatter) -> Formula | None:
     source, positions = tensor_in(scatter.item), tensor_in(scatter.index)
-    if not source.shape or len(positions.shape) not in (0, len(source.shape)):
+    unsaid = scatter.anew or scatter.reduce not in _SIGNS
+    if unsaid or not source.shape or len(positions.shape) not in (0, len(source.shape)):
         return None
     walked = letters(positions.shape, "k")
     reads = [Read(1, walked)]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
-from segcli.shapes.dims import bind, bind_numpy, both, numpy_axis, numpy_int, tensor_in, wrap
+from segcli.shapes.dims import bind, bind_numpy, both, numpy_axis, tensor_in, wrap
 from segcli.shapes.indexing import Step
-from segcli.shapes.operands import read_dim
+from segcli.shapes.integers import numpy_int, read_int
 from segcli.shapes.select.aligning import flat
 from segcli.shapes.select.gathering import swapped
 from segcli.shapes.select.looking import (
@@ -37,7 +37,7 @@ def select_torch(call: Call) -> Computed:
     """
     item, source, bound = bind(call, _SELECT)
     index, given = bound["index"].item, bound["dim"].item
-    dim = wrap(read_dim(given), len(source.shape), given.span)
+    dim = wrap(read_int(given), len(source.shape), given.span)
     needs = _check_index(source, index)
     needs += _check_positions(source, index, dim)
     positions = tensor_in(index)

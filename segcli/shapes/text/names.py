@@ -1,113 +1,19 @@
-"""Finds the names in an expression and binds them to what their SPECs say."""
+"""Binds the names of an expression to what their SPECs say."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from segcli.errors import SegcliError
-from segcli.shapes.operations import ROOTS
-from segcli.shapes.text.nodes import Assign, Attribute, Call, Name, Node, Operator, Sequence, Slice, Subscript
+from segcli.shapes.symbols import remember_order
+from segcli.shapes.text.nodes import Attribute, Call, Node, Operator, Sequence, Subscript
 from segcli.shapes.text.scan import refusal
 from segcli.shapes.text.spec import parse_spec
-from segcli.shapes.values import Span, Symbol, Tensor, Value
+from segcli.shapes.text.uses import CLASSIFYING, find_uses, is_classifying
+from segcli.shapes.values import Symbol, Tensor, Value
 
 # The same few SPECs come again and again in a batch; long ones seldom do, and take up room.
 _MAX_REMEMBERED = 2048
 _MAX_REMEMBERED_CHARACTERS = 200
-# The functions that look up positions, and which argument behind the tensor holds them.
-_LOOKING_UP = {"one_hot": -1, "gather": 1, "scatter": 1, "scatter_add": 1, "index_select": 1, "take_along_dim": 0}
-_POSITIONS = ("index", "indices")
-# Names of other modules.
-_ELSEWHERE = {
-    "np": "write x.f() or torch.f(x): NumPy's answer stands beside PyTorch's",
-    "math": "write the number, or torch.inf, torch.nan, torch.pi",
-    "self": "bind the tensor or the layer by a name of its own: x=8,16,3",
-}
-_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A name where it stands.
-
-    Attributes:
-        name: The name.
-        span: Where it stands.
-        index: Whether it is an index by itself.
-        function: Whether it can name a function: ``slice(...)``, or ``torch`` of ``torch.sum(...)``.
-    """
-
-    name: str
-    span: Span
-    index: bool
-    function: bool
-
-
-def find_uses(node: Node | None, *, index: bool = False) -> Iterator[Use]:
-    """Go through the names of an expression, left to right.
-
-    Examples:
-        >>> from segcli.shapes.text.parse import parse
-        >>> [(use.name, use.index) for use in find_uses(parse("src[a, b.argmax()]"))]
-        [('src', False), ('a', True), ('b', False)]
-    """
-    match node:
-        case Name(name, span):
-            yield Use(name, span, index, function=False)
-        case Subscript(base, inner):
-            # A part of positions is positions, too.
-            yield from find_uses(base, index=index)
-            yield from find_uses(inner, index=True)
-        case Call(function, arguments):
-            yield from _find_function(function)
-            positions = _position_places(function)
-            for place, argument in enumerate(arguments):
-                named = positions is not None and argument.keyword in _POSITIONS
-                looks_up = named if argument.keyword else place == positions
-                inside = isinstance(function, Name) and index
-                yield from find_uses(argument.node, index=looks_up or inside)
-        case Attribute(base):
-            yield from _find_root(base)
-        case Assign(target, value):
-            yield from find_uses(target)
-            yield from find_uses(value)
-        case Sequence(items) | Slice(items):
-            yield from _find_all(items, index=index)
-        case Operator(mark, operands):
-            # Positions may be computed; what is compared may be anything.
-            yield from _find_all(operands, index=index and mark not in _COMPARISONS)
-        case _:
-            pass
-
-
-def _position_places(function: Node) -> int | None:
-    """Return which argument of a function holds positions; as a method its tensor stands before the others."""
-    if not isinstance(function, Attribute) or function.name not in _LOOKING_UP:
-        return None
-    of_torch = isinstance(function.base, Name) and function.base.name in ROOTS
-    return _LOOKING_UP[function.name] + of_torch
-
-
-def _find_all(nodes: Iterable[Node | None], *, index: bool) -> Iterator[Use]:
-    for node in nodes:
-        yield from find_uses(node, index=index)
-
-
-def _find_function(function: Node) -> Iterator[Use]:
-    match function:
-        case Name(name, span):
-            yield Use(name, span, index=False, function=True)
-        case _:
-            yield from find_uses(function)
-
-
-def _find_root(base: Node) -> Iterator[Use]:
-    """Go through what stands before a dot, which may be ``torch``, ``F`` or ``nn``."""
-    match base:
-        case Name(name, span) if name in ROOTS:
-            yield Use(name, span, index=False, function=True)
-        case _:
-            yield from find_uses(base)
 
 
 def bind(expr: str, node: Node, specs: Mapping[str, str]) -> dict[str, Value]:
@@ -123,15 +29,17 @@ def bind(expr: str, node: Node, specs: Mapping[str, str]) -> dict[str, Value]:
     Raises:
         SegcliError: For a name without a SPEC, a SPEC without a name, or a bad SPEC.
     """
-    uses = list(find_uses(node))
+    uses = find_uses(node)
     names = {use.name for use in uses}
     for name in specs:
         if name not in names:
             message = f"{name} is bound, but {expr if len(expr) <= 40 else 'the expression'} has no such name"  # noqa: PLR2004 - a line
             raise SegcliError(message, hint=f"its names: {', '.join(sorted(names)) or 'none'}")
-    only_index = {name: all(use.index for use in uses if use.name == name) for name in specs}
+    other = {use.name for use in uses if not use.index}
+    if any(kind in expr for kind in CLASSIFYING):
+        other |= _probabilities(node, specs)
     values: dict[str, Value] = {
-        name: _read_spec(name, spec, "int64" if only_index[name] else "float32") for name, spec in specs.items()
+        name: _read_spec(name, spec, "float32" if name in other else "int64") for name, spec in specs.items()
     }
     for name, value in values.items():
         for size in value.shape if isinstance(value, Tensor) else ():
@@ -139,13 +47,63 @@ def bind(expr: str, node: Node, specs: Mapping[str, str]) -> dict[str, Value]:
                 message = f"{size} is a size of {name}, and bound to {specs[str(size)]} too"
                 raise SegcliError(message, hint="give one of them another name")
     sizes = size_names(values)
+    remember_order(sizes)
+    # All of them: what is written instead of an expression may use a size that it does not.
+    values.update({size: Symbol(size) for size in sizes})
     for use in uses:
-        if use.name in sizes:
-            values[use.name] = Symbol(use.name)
-        elif use.name not in specs and not use.function:
-            hint = _ELSEWHERE.get(use.name, f"append {use.name}=8,16,3 for its shape, or another SPEC")
-            raise refusal(expr, use.span, f"{use.name} is not bound", hint)
+        if use.name not in values and not use.function:
+            # Most names are bound.
+            from segcli.shapes.hints import hint_for_name
+
+            raise refusal(expr, use.span, f"{use.name} is not bound", hint_for_name(expr, use.name, use.span[1]))
     return values
+
+
+def _probabilities(node: Node, specs: Mapping[str, str]) -> set[str]:
+    """Return the targets that have as many axes as the input, so that they hold no numbers of classes."""
+    found: set[str] = set()
+    for scores, target in _find_targets(node):
+        (ndim, _), *_ = [*_bound_ndims(scores, specs), (0, "")]
+        found |= {name for own, name in _bound_ndims(target, specs) if own == ndim}
+    return found
+
+
+def _bound_ndims(node: Node, specs: Mapping[str, str]) -> list[tuple[int, str]]:
+    """Return how many axes the tensors of an expression have, with their names."""
+    names = (use.name for use in find_uses(node) if use.name in specs)
+    values = ((name, _read_spec(name, specs[name], "float32")) for name in names)
+    return [(len(value.shape), name) for name, value in values if isinstance(value, Tensor)]
+
+
+def _find_targets(node: object) -> Iterator[tuple[Node, Node]]:
+    """Go through the losses whose target holds numbers of classes: the input and the target of each."""
+    match node:
+        case Call(function, arguments):
+            if is_classifying(function) and len(arguments) > 1:
+                yield arguments[0].node, arguments[1].node
+            for part in (function, *(argument.node for argument in arguments)):
+                yield from _find_targets(part)
+        case Sequence(parts) | Operator(_, parts):
+            for part in parts:
+                yield from _find_targets(part)
+        case Attribute(base) | Subscript(base):
+            yield from _find_targets(base)
+        case _:
+            pass
+
+
+def assumed_dtypes(expr: str, node: Node, specs: Mapping[str, str], bindings: Mapping[str, Value]) -> list[str]:
+    """Say which names are taken for int64 though they stand in no brackets: targets, and what ``one_hot`` takes."""
+    if not any(kind in expr for kind in (*CLASSIFYING, "one_hot")):
+        return []
+    indexing = {use.name: use.index for use in reversed(find_uses(node))}
+    notes = []
+    for name, value in bindings.items():
+        spec = specs.get(name, "int64")
+        bare = "int64" not in spec and not spec.lstrip().startswith(("@", "tensor", "["))
+        if bare and indexing.get(name) and isinstance(value, Tensor) and value.dtype == "int64":
+            notes.append(f"{name} is taken for int64, as it holds numbers of classes; else write {name}=float32:...")
+    return notes
 
 
 def _read_spec(name: str, spec: str, default_dtype: str) -> Value:

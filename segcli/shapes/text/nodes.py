@@ -1,11 +1,10 @@
 """The tree of a parsed expression. Nothing here is ever evaluated by Python."""
 
-from dataclasses import dataclass
-
+from segcli.shapes.records import record
 from segcli.shapes.values import Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Name:
     """A bound name."""
 
@@ -13,7 +12,7 @@ class Name:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Constant:
     """A number, ``True``, ``False``, ``None`` or ``...`` (a string of three dots)."""
 
@@ -21,7 +20,7 @@ class Constant:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sequence:
     """A list, or a tuple in parentheses or of a subscript."""
 
@@ -30,7 +29,7 @@ class Sequence:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Slice:
     """``start:stop:step``; what is left out is None."""
 
@@ -38,7 +37,7 @@ class Slice:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Subscript:
     """``base[index]``."""
 
@@ -47,7 +46,7 @@ class Subscript:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attribute:
     """``base.name``; ``name_span`` is the name alone."""
 
@@ -57,7 +56,7 @@ class Attribute:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Argument:
     """An argument of a call; ``keyword`` is empty for a positional one."""
 
@@ -66,7 +65,7 @@ class Argument:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """``function(arguments)``."""
 
@@ -75,7 +74,7 @@ class Call:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Text:
     """A string between quotes."""
 
@@ -83,7 +82,7 @@ class Text:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Operator:
     """One operand behind an operator, or two around it; ``mark_span`` is the operator alone."""
 
@@ -93,13 +92,23 @@ class Operator:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
-    """``target = value``, the outermost node if there is one."""
+@record(frozen=True, slots=True)
+class Starred:
+    """``*value``, an item of a list, a tuple or a call."""
 
-    target: Subscript
     value: "Node"
     span: Span
 
 
-Node = Name | Constant | Text | Sequence | Slice | Subscript | Attribute | Call | Operator | Assign
+@record(frozen=True, slots=True)
+class Assign:
+    """``target = value``, or ``target += value`` where ``mark`` is ``+``; the outermost node if there is one."""
+
+    target: Subscript | Name
+    value: "Node"
+    span: Span
+    mark: str = ""
+    mark_span: Span = (0, 0)
+
+
+Node = Name | Constant | Text | Sequence | Slice | Subscript | Attribute | Call | Operator | Starred | Assign

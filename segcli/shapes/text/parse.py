@@ -4,18 +4,21 @@ Python's own parser is not used: on hostile input it may warn, recurse too deep,
 
 The grammar is the part of Python's that indexes, calls and computes::
 
-    statement  := expression [ "=" expression ]
+    statement  := expression [ ( "=" | OPERATOR "=" ) expression ]
     expression := unary ( OPERATOR unary )*, the operators with Python's precedence
     unary      := ( "-" | "+" | "~" ) unary | appended [ "**" unary ]
     appended   := primary ( "[" subscript "]" | "." NAME | "(" arguments ")" )*
     primary    := NAME | NUMBER | TEXT | "..." | "(" items ")" | "[" items "]"
-    subscript  := slice-or-expression ("," slice-or-expression)* [","]
+    items      := [ item ("," item)* [","] ], where an item is an expression with or without a "*" in front
+    subscript  := slice-or-item ("," slice-or-item)* [","]
 """
 
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeGuard
 
+from segcli.marks import IN_PLACE
+from segcli.shapes.text.cursor import MAX_DEPTH, NO_NAMES, Cursor
 from segcli.shapes.text.nodes import (
     Argument,
     Assign,
@@ -27,18 +30,15 @@ from segcli.shapes.text.nodes import (
     Operator,
     Sequence,
     Slice,
+    Starred,
     Subscript,
     Text,
 )
-from segcli.shapes.text.scan import Token, read_number, refusal, scan
+from segcli.shapes.text.scan import Token, read_number, refusal
 
 if TYPE_CHECKING:
     from segcli.shapes.values import Span
 
-# Deeper than any tensor has dimensions to index, and shallow for the interpreter's stack.
-MAX_DEPTH = 40
-# Each is a step down the tree; a line of code that a person wrote has a few.
-MAX_OPERATORS = 64
 # NumPy has no array of more dimensions.
 MAX_ITEMS = 64
 # Trees never change, so that expressions that come again share one; long ones seldom come again, and take up room.
@@ -59,7 +59,15 @@ _PRECEDENCE = {
 }
 _SIGNS = frozenset("-+~")
 _LINKS = frozenset("[.(")
-_INSTEAD = {"and": "&", "or": "|", "not": "~"}
+_IN_PLACE = frozenset(f"{mark}=" for mark in IN_PLACE)
+_ENDINGS = {
+    ",": "one expression at a time",
+    "@=": "write x @ y: PyTorch has no @= that changes x, and makes a new tensor",
+}
+_STARS = {
+    "*": "a star unpacks in a list, a tuple, an index or a call: x.view(*x.shape[:2], -1)",
+    "**": "keyword arguments are not unpacked: write them, as in x.sum(dim=1)",
+}
 
 
 def parse(text: str) -> Node:
@@ -77,108 +85,58 @@ def parse(text: str) -> Node:
 
 
 def _parsed(text: str) -> Node:
-    parser = _Parser(text)
-    node = parser.statement()
-    parser.expect_end()
-    return node
+    return _Parser(text).statement()
 
 
 _remembered = lru_cache(_MAX_REMEMBERED)(_parsed)
 
 
-class _Parser:
+class _Parser(Cursor):
     """Recursive descent over the tokens of one expression."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        tokens = scan(text)
-        # Behind the end there is nothing: what comes next is the end still.
-        self._tokens = [*tokens, tokens[-1], tokens[-1]]
-        self._place = 0
-        self._next = self._tokens[0]
-        self._depth = 0
-        self._operators = 0
-
-    def _go(self, count: int) -> None:
-        self._place += count
-        self._next = self._tokens[self._place]
-
-    def _take(self) -> Token:
-        token = self._next
-        self._place += 1
-        self._next = self._tokens[self._place]
-        return token
-
-    def _at(self, mark: str) -> bool:
-        # No name and no number is written as a mark is, and a text has its quotes.
-        return self._next.text == mark
-
-    def _expect(self, mark: str, opening: Token) -> Token:
-        if not self._at(mark):
-            raise self._unexpected(expected=f"expected {mark!r} to close {opening.text!r}")
-        return self._take()
-
-    def expect_end(self) -> None:
-        if self._next.kind != "end":
-            hint = ""
-            if self._next.text in _INSTEAD:
-                hint = (
-                    f"for tensors, {self._next.text} is written {_INSTEAD[self._next.text]}, with brackets around both"
-                )
-            elif self._at(","):
-                hint = "one expression at a time"
-            raise self._unexpected(expected="expected the end", hint=hint)
-
-    def _unexpected(self, expected: str, hint: str = "") -> Exception:
-        token = self._next
-        what = "the expression ends" if token.kind == "end" else f"unexpected {token.text!r}"
-        return refusal(self._text, token.span, f"{what}: {expected}", hint)
-
     def statement(self) -> Node:
-        """Read an expression, or the assignment of one to an index."""
+        """Read an expression, or the assignment of one to an index; then nothing may follow."""
         node = self.expression()
-        if not self._at("="):
-            return node
-        if not isinstance(node, Subscript):
+        if self.at("=") or self.next.text in _IN_PLACE:
+            node = self._assignment(node)
+        if self.next.kind != "end":
+            raise self.unexpected(expected="expected the end", hint=_ENDINGS.get(self.next.text, ""))
+        return node
+
+    def _assignment(self, target: Node) -> Node:
+        if not isinstance(target, Subscript) and not (isinstance(target, Name) and not self.at("=")):
             hint = "write src[a, b] = v, or the expression alone"
-            raise self._unexpected(expected="only what is indexed is assigned to", hint=hint)
-        self._take()
+            raise self.unexpected(expected="only what is indexed is assigned to", hint=hint)
+        mark = self.take()
         value = self.expression()
-        return Assign(node, value, (node.span[0], value.span[1]))
+        return Assign(target, value, (target.span[0], value.span[1]), mark.text[:-1], mark.span)
 
     def expression(self, lowest: int = _COMPARING) -> Node:
         """Read operands and the operators between them, from a precedence on."""
         node = self._unary()
         compared = False
-        while (level := _PRECEDENCE.get(self._next.text, 0)) >= lowest:
-            mark = self._operator()
+        while (level := _PRECEDENCE.get(self.next.text, 0)) >= lowest:
+            mark = self.operator()
             if level == _COMPARING and compared:
                 hint = "write (a < b) & (b < c)"
-                raise refusal(self._text, mark.span, "comparisons of tensors do not chain", hint)
+                raise refusal(self.text, mark.span, "comparisons of tensors do not chain", hint)
             compared = level == _COMPARING
             right = self.expression(level + 1)
             node = Operator(mark.text, (node, right), mark.span, (node.span[0], right.span[1]))
         return node
 
-    def _operator(self) -> Token:
-        mark = self._take()
-        self._operators += 1
-        if self._operators > MAX_OPERATORS:
-            raise refusal(self._text, mark.span, f"more than {MAX_OPERATORS} operators")
-        return mark
-
     def _unary(self) -> Node:
-        if self._next.text in _SIGNS:
-            mark = self._operator()
+        if self.next.text in _SIGNS:
+            mark = self.operator()
             operand = self._unary()
             span = (mark.span[0], operand.span[1])
             if mark.text == "-" and isinstance(operand, Constant) and _is_number(operand.value):
                 return Constant(-operand.value, span)
             return Operator(mark.text, (operand,), mark.span, span)
         node = self._linked()
-        if not self._at("**"):
+        if not self.at("**"):
             return node
-        mark = self._operator()
+        mark = self.operator()
         right = self._unary()
         return Operator("**", (node, right), mark.span, (node.span[0], right.span[1]))
 
@@ -186,42 +144,33 @@ class _Parser:
         """Read a primary and what is appended to it."""
         node = self._primary()
         links = 0
-        while self._next.text in _LINKS:
+        while self.next.text in _LINKS:
             links += 1
             if links > MAX_DEPTH:
-                raise refusal(self._text, self._next.span, f"more than {MAX_DEPTH} steps in one chain")
+                raise refusal(self.text, self.next.span, f"more than {MAX_DEPTH} steps in one chain")
             node = self._appended(node)
         return node
 
     def _appended(self, base: Node) -> Node:
-        opening = self._take()
+        opening = self.take()
         start = base.span[0]
         if opening.text == ".":
-            if self._next.kind != "name":
-                raise self._unexpected(expected="expected a name after '.'")
-            name = self._take()
+            if self.next.kind != "name":
+                raise self.unexpected(expected="expected a name after '.'")
+            name = self.take()
             return Attribute(base, name.text, name.span, (start, name.span[1]))
-        self._descend(opening)
+        self.open(opening)
         if opening.text == "[":
             index = self._subscript()
-            closing = self._expect("]", opening)
-            self._depth -= 1
-            return Subscript(base, index, (start, closing.span[1]))
+            return Subscript(base, index, (start, self.close(opening).span[1]))
         arguments = self._arguments()
-        closing = self._expect(")", opening)
-        self._depth -= 1
-        return Call(base, arguments, (start, closing.span[1]))
-
-    def _descend(self, opening: Token) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise refusal(self._text, opening.span, f"brackets are nested deeper than {MAX_DEPTH}")
+        return Call(base, arguments, (start, self.close(opening).span[1]))
 
     def _primary(self) -> Node:
-        token = self._take()
+        token = self.take()
         if token.kind == "number":
-            return Constant(read_number(token, self._text), token.span)
-        if token.kind == "name" and token.text not in _INSTEAD:
+            return Constant(read_number(token, self.text), token.span)
+        if token.kind == "name" and token.text not in NO_NAMES:
             if token.text in _WORDS:
                 return Constant(_WORDS[token.text], token.span)
             return Name(token.text, token.span)
@@ -232,98 +181,98 @@ class _Parser:
                 return Constant("...", token.span)
             if token.text in ("(", "["):
                 return self._bracketed(token)
-        self._go(-1)
-        if token.text == "=" and self._place and self._tokens[self._place - 1].text in _PRECEDENCE:
-            mark = self._tokens[self._place - 1].text
-            hint = f"write x[i] = x[i] {mark} v; where positions come twice, one of them counts"
-            raise self._unexpected(expected="no operator may stand before '='", hint=hint)
-        hint = "for tensors, not is written ~" if token.text == "not" else ""
-        if token.text in ("*", "**"):
-            hint = "a starred argument is not read: write its items, as in x.reshape(x.size(0), x.size(1), -1)"
-        raise self._unexpected(expected="expected a name, a number or a bracket", hint=hint)
+        self.go(-1)
+        raise self.unexpected(expected="expected a name, a number or a bracket", hint=_STARS.get(token.text, ""))
 
     def _bracketed(self, opening: Token) -> Node:
-        self._descend(opening)
+        self.open(opening)
         closing_mark = ")" if opening.text == "(" else "]"
         items: list[Node] = []
         comma = False
-        while not self._at(closing_mark):
-            items.append(self.expression())
-            comma = self._at(",")
+        while not self.at(closing_mark):
+            items.append(self._item())
+            comma = self.at(",")
             if not comma:
                 break
-            self._take()
-        if self._at(":"):
-            raise self._unexpected(
-                expected="a slice stands alone only in a subscript", hint="write slice(None) inside a list"
-            )
-        closing = self._expect(closing_mark, opening)
-        self._depth -= 1
-        span = (opening.span[0], closing.span[1])
+            self.take()
+        if self.at(":"):
+            hint = "write slice(None) inside a list"
+            raise self.unexpected(expected="a slice stands alone only in a subscript", hint=hint)
+        span = (opening.span[0], self.close(opening).span[1])
         if opening.text == "(" and len(items) == 1 and not comma:
+            if isinstance(items[0], Starred):
+                raise refusal(self.text, span, "a star in brackets needs a comma", "write (*sizes,)")
             # The brackets belong to the text that formulas quote.
             return replace(items[0], span=span)
         return Sequence(tuple(items), opening.text == "(", span)
 
+    def _item(self) -> Node:
+        """Read an expression, which a star may unpack."""
+        if not self.at("*"):
+            return self.expression()
+        star = self.take()
+        value = self.expression()
+        return Starred(value, (star.span[0], value.span[1]))
+
     def _subscript(self) -> Node:
-        start = self._next.span[0]
-        items = [self._slice_or_expression()]
-        comma = False
-        while self._at(","):
+        start = self.next.span[0]
+        items = [self._slice_or_item()]
+        comma = isinstance(items[0], Starred)
+        while self.at(","):
             comma = True
-            self._take()
-            if self._at("]"):
+            self.take()
+            if self.at("]"):
                 break
-            items.append(self._slice_or_expression())
+            items.append(self._slice_or_item())
             if len(items) > MAX_ITEMS:
-                raise refusal(self._text, items[-1].span, f"more than {MAX_ITEMS} indices")
+                raise refusal(self.text, items[-1].span, f"more than {MAX_ITEMS} indices")
         if not comma:
             return items[0]
         return Sequence(tuple(items), is_tuple=True, span=(start, items[-1].span[1]))
 
-    def _slice_or_expression(self) -> Node:
-        start = self._next.span[0]
-        if not self._at(":"):
-            first = self.expression()
-            if not self._at(":"):
+    def _slice_or_item(self) -> Node:
+        start = self.next.span[0]
+        if not self.at(":"):
+            first = self._item()
+            if not self.at(":") or isinstance(first, Starred):
                 return first
         else:
             first = None
-        end = self._take().span[1]
+        end = self.take().span[1]
         stop, end = self._bound(end)
         step = None
-        if self._at(":"):
-            end = self._take().span[1]
+        if self.at(":"):
+            end = self.take().span[1]
             step, end = self._bound(end)
         return Slice((first, stop, step), (start, end))
 
     def _bound(self, end: int) -> tuple[Node | None, int]:
-        if any(self._at(mark) for mark in (":", ",", "]")):
+        if any(self.at(mark) for mark in (":", ",", "]")):
             return None, end
         node = self.expression()
         return node, node.span[1]
 
     def _arguments(self) -> tuple[Argument, ...]:
         arguments: list[Argument] = []
-        while not self._at(")"):
+        while not self.at(")"):
             arguments.append(self._argument(arguments))
-            if not self._at(","):
+            if not self.at(","):
                 break
-            self._take()
+            self.take()
         return tuple(arguments)
 
     def _argument(self, before: list[Argument]) -> Argument:
-        token = self._next
-        if token.kind == "name" and self._tokens[self._place + 1].text == "=":
-            self._go(2)
+        token = self.next
+        if token.kind == "name" and self.peek(1).text == "=":
+            self.go(2)
             node = self.expression()
             span: Span = (token.span[0], node.span[1])
             if any(argument.keyword == token.text for argument in before):
-                raise refusal(self._text, span, f"{token.text} is given twice")
+                raise refusal(self.text, span, f"{token.text} is given twice")
             return Argument(token.text, node, span)
-        node = self.expression()
+        node = self._item()
         if any(argument.keyword for argument in before):
-            raise refusal(self._text, node.span, "a positional argument follows a keyword argument")
+            raise refusal(self.text, node.span, "a positional argument follows a keyword argument")
         return Argument("", node, node.span)
 
 

@@ -1,9 +1,9 @@
 """Cuts an expression into tokens."""
 
 import re
-from typing import NamedTuple
 
 from segcli.errors import SegcliError
+from segcli.shapes.records import record
 from segcli.shapes.values import Span
 from segcli.units import INT64_MAX
 
@@ -17,14 +17,19 @@ _TOKEN = re.compile(
       (?P<number>(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)
     | (?P<name>[^\W\d]\w*)
     | (?P<text>"[^"\\]*"|'[^'\\]*')
-    | (?P<mark>\.\.\.|\*\*|//|<<|>>|[=!<>]=|[\[\]().,:=+*/%@<>&|^~-])
+    | (?P<mark>\.\.\.|(?:\*\*|//|<<|>>|[+*/%@&|^-])=|\*\*|//|<<|>>|[=!<>]=|[\[\]().,:=+*/%@<>&|^~-])
     | (?P<end>\Z)
+    | (?P<other>.)
     )""",
     re.VERBOSE,
 )
 
+# Python's own rules: no leading zeros, underscores between digits only.
+_INTEGER = re.compile(r"0+(?:_?0)*|[1-9](?:_?[0-9])*")
 
-class Token(NamedTuple):
+
+@record(frozen=True, slots=True)
+class Token:
     """A piece of an expression: a ``number``, a ``name``, a ``text`` in quotes, a ``mark``, or the ``end``."""
 
     kind: str
@@ -67,17 +72,14 @@ def scan(text: str) -> list[Token]:
         message = f"the expression has {len(text):,} characters, expected at most {MAX_CHARACTERS:,}"
         raise SegcliError(message)
     tokens: list[Token] = []
-    place = 0
     for found in _TOKEN.finditer(text):
-        kind = found.lastgroup
-        if found.start() != place or kind is None:
-            break
-        tokens.append(Token(kind, found[kind], found.span(kind)))
-        place = found.end()
-    if tokens and tokens[-1].kind == "end":
-        return tokens
-    place += len(text[place:]) - len(text[place:].lstrip())
-    raise refusal(text, (place, place + 1), f"unexpected {text[place]!r} in the expression", _HINT)
+        # One of the groups matches; by its number, as its name would be looked up twice.
+        number = found.lastindex or 0
+        token = Token(found.lastgroup or "", found[number], found.span(number))
+        if token.kind == "other":
+            raise refusal(text, token.span, f"unexpected {token.text!r} in the expression", _HINT)
+        tokens.append(token)
+    return tokens
 
 
 def read_number(token: Token, text: str) -> int | float:
@@ -86,8 +88,7 @@ def read_number(token: Token, text: str) -> int | float:
     Raises:
         SegcliError: For a number that Python would not read, or an integer beyond int64.
     """
-    # Python's own rules: no leading zeros, underscores between digits only.
-    if re.fullmatch(r"0+(?:_?0)*|[1-9](?:_?[0-9])*", token.text):
+    if _INTEGER.fullmatch(token.text):
         digits = token.text.replace("_", "")
         # Digits are counted before int(): int() of a long string is slow, or an error of its own.
         if len(digits) <= len(str(INT64_MAX)) and int(digits) <= INT64_MAX:

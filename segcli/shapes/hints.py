@@ -1,0 +1,153 @@
+"""What to write in place of a name that is not supported: what means the same, or else what is spelt nearly so."""
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from segcli.shapes.operations import is_known, names_in, written
+
+# Names are the same but for a letter or two.
+_ALIKE = 0.6
+_MOST = 4
+_SPACES = ("method", "attribute", "torch", "functional", "nn")
+_ALL = "segcli shapes --help lists what is supported"
+_BESIDE = "NumPy's answer stands beside PyTorch's"
+_KNOWN_VALUES = "give known values a name: i='tensor([0, 1])'"
+_DEVICE = "leave it out, or write x.to('cuda'): shapes are the same on every device"
+_GRADIENT = "a gradient has the shape and the dtype of its tensor"
+_REARRANGE = "write x.permute(...).reshape(...)"
+_LAYERS = "write nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())(x)"
+_PICTURE = "write what it does to the tensor: F.interpolate(x, size=(64, 64)), x[..., :64, :64] or x.flip(-1)"
+# What people write, and what means the same here; a name that is supported by now is not looked for.
+_INSTEAD = {
+    **dict.fromkeys(("cuda", "device", "is_cuda", "get_device"), _DEVICE),
+    **dict.fromkeys(("numpy", "from_numpy"), f"leave it out: {_BESIDE}"),
+    **dict.fromkeys(("grad", "backward"), _GRADIENT),
+    **dict.fromkeys(("requires_grad_", "no_grad"), "leave it out: gradients change no shape"),
+    **dict.fromkeys(("tensor", "as_tensor", "Tensor", "array", "asarray"), _KNOWN_VALUES),
+    "tolist": "leave it out: x.shape has the lengths of the lists",
+    "data": "write x.detach()",
+    "copy": "write x.clone()",
+    "astype": "write x.to(torch.float32)",
+    "resize": "write x.reshape(...), or F.interpolate(x, size=(64, 64)) for a picture",
+    "nelement": "write x.numel()",
+    "ndimension": "write x.dim()",
+    "expand_dims": "write x.unsqueeze(1)",
+    "newaxis": "write None",
+    "take_along_axis": "write torch.take_along_dim",
+    "rearrange": _REARRANGE,
+    "normalize": "write x / x.norm(dim=1, keepdim=True)",
+    "batch_norm": "write nn.BatchNorm2d(64)(x)",
+    "layer_norm": "write nn.LayerNorm(64)(x)",
+    "group_norm": "write nn.GroupNorm(8, 64)(x)",
+    "dropout": "write nn.Dropout()(x): the shape stays",
+    "upsample": "write F.interpolate(x, scale_factor=2)",
+    **dict.fromkeys(("Embedding", "embedding"), "write weight[x], with weight=1000,64"),
+    **dict.fromkeys(("mse_loss", "MSELoss"), "write ((x - y) ** 2).mean()"),
+    **dict.fromkeys(("l1_loss", "L1Loss"), "write (x - y).abs().mean()"),
+    "linalg": "write x.norm(dim=1)",
+    "equal": "write (x == y).all()",
+    "allclose": "write ((x - y).abs() < 1e-5).all()",
+    "isin": "write (x[..., None] == y).any(-1)",
+    "outer": "write x[:, None] * y",
+    "cdist": "write (x[:, None] - y[None]).norm(dim=-1)",
+    **dict.fromkeys(("ModuleList", "ModuleDict"), _LAYERS),
+    "fill_": "write x[:] = 0",
+    "zero_": "write x[:] = 0",
+    "copy_": "write x[:] = y",
+    "masked_fill_": "write x[mask] = 0, or x.masked_fill(mask, 0) for its shape",
+    "index_put_": "write x[i, j] = v; with accumulate=True the shape is the same",
+    **{f"{name}_": f"write x {mark}= y" for name, mark in (("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"))},
+}
+_FUNCTIONS = {
+    "len": "write x.size(0)",
+    "range": "write torch.arange(3)",
+    "int": "leave it out, or write //",
+    "rearrange": _REARRANGE,
+    "OrderedDict": _LAYERS,
+}
+_USUAL = "write x.sum(...), torch.sum(x, ...), F.pad(x, ...) or nn.Conv2d(...)(x)"
+# Names of other modules, and of what is no tensor.
+_ELSEWHERE = {
+    "math": "write the number, or torch.inf, torch.nan, torch.pi",
+    "self": "bind the tensor or the layer by a name of its own: x=8,16,3",
+    "einops": _REARRANGE,
+    "device": "write x.to('cuda'): shapes are the same on every device",
+    **dict.fromkeys(("torchvision", "tv", "TF", "transforms", "cv2", "Image"), _PICTURE),
+}
+
+
+def hint_for(name: str, spaces: Sequence[str]) -> str:
+    """Return a hint for a name that is not supported where it stands.
+
+    Args:
+        name: The name.
+        spaces: Where it stands; ``attribute`` first for what is not called.
+
+    Examples:
+        >>> hint_for("copy", ("method",)), hint_for("squeeze_", ("method",)), hint_for("shape", ("method",))
+        ('write x.clone()', 'write x.squeeze(...), for the shape is the same', 'write x.shape, without brackets')
+    """
+    if name in _INSTEAD:
+        return _INSTEAD[name]
+    if name.endswith("_") and is_known("method", name[:-1]):
+        return f"write x.{name[:-1]}(...), for the shape is the same"
+    if spaces[0] == "attribute" and is_known("method", name):
+        return f"call it: x.{name}(...)"
+    if spaces[0] == "method" and is_known("attribute", name):
+        return f"write x.{name}, without brackets"
+    if is_known(spaces[0], name):
+        return f"call it: {written(spaces[0], name)}(...)"
+    return _nearest(name, spaces)
+
+
+def _nearest(name: str, spaces: Sequence[str]) -> str:
+    """Return the supported names that are spelt most alike, those of the same spaces first."""
+    known: dict[str, str] = {}
+    for space in dict.fromkeys((*spaces, *_SPACES)):
+        for candidate in names_in(space):
+            known.setdefault(candidate, space)
+    meant = [written(space, name) for space in _SPACES if is_known(space, name)]
+    # A letter in the other case makes no other name.
+    folded = {candidate.lower(): candidate for candidate in reversed(known)} | {each: each for each in known}
+    close = [folded[each] for spelt in (name, name.lower()) for each in get_close_matches(spelt, folded, _MOST, _ALIKE)]
+    meant += [written(known[candidate], candidate) for candidate in close]
+    return f"the nearest: {', '.join(list(dict.fromkeys(meant))[:_MOST])}" if meant else _ALL
+
+
+def hint_for_function(name: str) -> str:
+    """Return a hint for a function that stands without a module, such as ``len``.
+
+    Examples:
+        >>> hint_for_function("len"), hint_for_function("abs")
+        ('write x.size(0)', 'write x.abs(...)')
+    """
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name]
+    known = [written(space, name) for space in _SPACES if is_known(space, name)]
+    return f"write {known[0]}(...)" if known else _USUAL
+
+
+def hint_for_name(expr: str, name: str, end: int) -> str:
+    """Return a hint for a name that is not bound.
+
+    Args:
+        expr: The expression.
+        name: The name.
+        end: Where it ends.
+
+    Examples:
+        >>> hint_for_name("np.stack([x])", "np", 2)
+        "write torch.stack: NumPy's answer stands beside PyTorch's"
+    """
+    if name in ("np", "numpy"):
+        found = re.match(r"\s*\.\s*(\w+)", expr[end:])
+        return _of_numpy(found[1] if found else "")
+    return _ELSEWHERE.get(name, f"append {name}=8,16,3 for its shape, or another SPEC")
+
+
+def _of_numpy(name: str) -> str:
+    if name in _INSTEAD:
+        return _INSTEAD[name]
+    known = [written(space, name) for space in ("torch", "method", "functional") if is_known(space, name)]
+    return f"write {known[0] if known else 'x.f() or torch.f(x)'}: {_BESIDE}"

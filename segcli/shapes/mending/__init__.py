@@ -1,0 +1,1 @@
+"""Finds an expression that works, where PyTorch raises: what people write after they have understood the error."""
