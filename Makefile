@@ -45,8 +45,7 @@ COVERAGE := 100
 
 .PHONY: fuzz
 fuzz: $(VENV)/.installed-dev ## Compare a million random expressions with torch and NumPy, from a new seed each time
-	@echo "seed $(SEED)"
-	SEGCLI_FUZZ_CASES=1000000 SEGCLI_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -n 2 --timeout 7200 tests/shapes/test_random.py
+	$(BIN)/python -m tests.shapes.fuzz --seed $(SEED)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q --timeout 7200 tests/shapes/test_batch.py -k any_bytes
 
 # Give the seed of a run that failed to see it fail again.
