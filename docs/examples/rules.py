@@ -12,6 +12,9 @@ from segcli.shapes import Answer, explain
 from segcli.shapes.values import format_sizes
 
 # Where the two libraries part ways. Here, since cog ends a block at three closing brackets.
+# A place that is written to, by ``=`` or by an operator before it.
+_ASSIGNMENT = re.compile(r"(?P<place>.+?) [-+*/]?= ")
+
 PARTING = (
     "y[0, :, i]",
     "y[0, :, j]",
@@ -69,10 +72,16 @@ def of_torch(binds: str, *expressions: str) -> None:
     for expression in expressions:
         told = explain(expression, _used(binds, expression))
         _confirm(expression, binds, told.torch, torch)
-        storage = "" if told.torch.shape is None else "view" if told.view else "copy"
+        storage = "" if told.torch.shape is None else _storage(expression, told.view)
         formula = _code(told.formula) if told.formula else ""
         print(f"| {_code(expression)} | {_shown(told.torch)} | {storage} | {formula} |")
     print()
+
+
+def _storage(expression: str, view: bool | None) -> str:  # noqa: FBT001 - what a result says
+    if _ASSIGNMENT.match(expression):
+        return "in place" if view else "to a copy"
+    return "view" if view else "copy"
 
 
 def _used(binds: str, expression: str) -> dict[str, str]:
@@ -107,11 +116,11 @@ def _confirm(expression: str, binds: str, answer: Answer, library: Any) -> None:
 def _done(expression: str, names: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever it gives
     """Do it; what an assignment gives is the part that it wrote."""
     scope = {"torch": torch, "F": torch.nn.functional, "nn": torch.nn}
-    target, assigns, _ = expression.partition(" = ")
+    assignment = _ASSIGNMENT.match(expression)
     # Expressions of our own pages.
-    if assigns:
+    if assignment:
         exec(expression, scope, names)  # noqa: S102
-    return eval(target, scope, names)  # noqa: S307
+    return eval(assignment["place"] if assignment else expression, scope, names)  # noqa: S307
 
 
 def _made(spec: str) -> torch.Tensor:
