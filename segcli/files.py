@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,10 +68,12 @@ def check_destination(path: Path, *, force: bool) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
-    """Give a temporary file in ``path``'s folder that becomes ``path`` when the block ends well.
+    """Give a file that becomes ``path`` when the block ends well.
 
-    The file is flushed to the disk before it is renamed, and so is its folder after; where the block raises, by an
-    interrupt too, the temporary file is removed and what stood at ``path`` stays.
+    Until then it has no name, so whatever ends the process, ``kill -9`` and a loss of power included, nothing of it is
+    left, and what stood at ``path`` stays. It is flushed to the disk before it gets its name, and so is its folder
+    after. Where the file system has no files without a name (network mounts, say), it is a hidden one in ``path``'s
+    folder, which is removed where the block raises, by an interrupt too.
 
     Raises:
         SegcliError: As `check_destination`, and where writing fails (a full disk, say).
@@ -88,24 +91,70 @@ def replacing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
     target = path.resolve()
     temporary: Path | None = None
     try:
-        # Most commands write to standard output.
-        import tempfile
-
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:200]}.", suffix=".part", dir=target.parent)
-        temporary = Path(name)
+        descriptor, temporary = _open_temporary(target)
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fchmod(file.fileno(), _mode_for(target))
-            os.fsync(file.fileno())
-        _move(temporary, target, force=force)
-        temporary = None
+            os.fchmod(descriptor, _mode_for(target))
+            os.fsync(descriptor)
+            if temporary is None and not _give_name(descriptor, target, force=force):
+                # Only a rename replaces a file, and a rename takes a name: for that moment there is one, of a whole
+                # file.
+                temporary = target.with_name(f"{_hidden(target)}{secrets.token_hex(8)}.part")
+                _link(descriptor, temporary)
+        if temporary is not None:
+            _move(temporary, target, force=force)
+            temporary = None
         _sync_folder(target.parent)
     except OSError as error:
         raise _explained(path, error, "write") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _open_temporary(target: Path) -> tuple[int, Path | None]:
+    """Open a file without a name on the target's file system; one with a name where there is no other way."""
+    # Linux alone has the flag.
+    unnamed = getattr(os, "O_TMPFILE", None)
+    if unnamed is not None:
+        # Whatever the reason, a file with a name is tried next, and says it.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(target.parent, unnamed | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            if Path(_handle(descriptor)).exists():
+                return descriptor, None
+            # Without /proc it could never be given a name.
+            os.close(descriptor)
+    # Few file systems need it.
+    import tempfile
+
+    descriptor, name = tempfile.mkstemp(prefix=_hidden(target), suffix=".part", dir=target.parent)
+    return descriptor, Path(name)
+
+
+def _give_name(descriptor: int, target: Path, *, force: bool) -> bool:
+    """Call a file without a name by the target's; return False where that is taken, and may be."""
+    try:
+        _link(descriptor, target)
+    except FileExistsError:
+        if not force:
+            raise
+        return False
+    return True
+
+
+def _link(descriptor: int, name: Path) -> None:
+    # That a folder's descriptor is given, which is not used, makes Python follow the link under /proc.
+    os.link(_handle(descriptor), name, src_dir_fd=descriptor)
+
+
+def _handle(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _hidden(target: Path) -> str:
+    """Return the start of a hidden name, which with what follows stays below the 255 bytes that a name may have."""
+    return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
 
 
 def _mode_for(target: Path) -> int:

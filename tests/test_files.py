@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from segcli import files
 from segcli.errors import SegcliError
 from segcli.files import check_destination, check_source, replacing
 
@@ -28,6 +30,18 @@ def as_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
     finally:
         os.setresuid(0, 0, 0)
+
+
+@pytest.fixture(params=["unnamed", "named", "no /proc"])
+def _kind_of_temporary(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let temporary files have no name, as on Linux, or one, as where the system or its /proc allows no other."""
+    if request.param == "named":
+        monkeypatch.delattr(os, "O_TMPFILE")
+    elif request.param == "no /proc":
+        monkeypatch.setattr(files, "_handle", lambda _: "/none")
+
+
+every_kind = pytest.mark.usefixtures("_kind_of_temporary")
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -70,6 +84,13 @@ def test_a_folder_is_no_source(tmp_path: Path) -> None:
         check_source(tmp_path)
 
 
+def test_a_pipe_is_a_source_where_that_will_do(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    check_source(tmp_path / "pipe", pipes=True)
+    with pytest.raises(SegcliError, match="is a pipe or a device, expected a file"):
+        check_source(tmp_path / "pipe")
+
+
 def test_a_name_that_no_system_takes_is_explained(tmp_path: Path) -> None:
     with pytest.raises(SegcliError, match=r"cannot read .*: File name too long"):
         check_source(tmp_path / ("x" * 300))
@@ -84,6 +105,7 @@ def test_an_unreadable_source_is_refused() -> None:
         check_source(source)
 
 
+@every_kind
 def test_the_file_appears_whole_with_the_usual_mode(tmp_path: Path) -> None:
     destination = tmp_path / "result.json"
     with replacing(destination) as file:
@@ -96,6 +118,7 @@ def test_the_file_appears_whole_with_the_usual_mode(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == ["plain", "result.json"]
 
 
+@every_kind
 def test_force_replaces_and_keeps_the_mode(tmp_path: Path) -> None:
     destination = tmp_path / "result.json"
     destination.write_bytes(b"old")
@@ -106,6 +129,7 @@ def test_force_replaces_and_keeps_the_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE(destination.stat().st_mode) == 0o640
 
 
+@every_kind
 def test_a_link_is_written_through(tmp_path: Path) -> None:
     real, link = tmp_path / "real", tmp_path / "link"
     real.write_bytes(b"old")
@@ -116,6 +140,7 @@ def test_a_link_is_written_through(tmp_path: Path) -> None:
     assert real.read_bytes() == b"new"
 
 
+@every_kind
 def test_an_existing_destination_is_refused(tmp_path: Path) -> None:
     destination = tmp_path / "result.json"
     destination.write_bytes(b"old")
@@ -125,6 +150,7 @@ def test_an_existing_destination_is_refused(tmp_path: Path) -> None:
     assert destination.read_bytes() == b"old"
 
 
+@every_kind
 def test_a_destination_taken_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     destination = tmp_path / "result.json"
     with pytest.raises(SegcliError, match="exists already"), replacing(destination) as file:
@@ -139,6 +165,7 @@ def test_without_hard_links_a_rename_does(tmp_path: Path, monkeypatch: pytest.Mo
     def no_links(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
+    monkeypatch.delattr(os, "O_TMPFILE")
     monkeypatch.setattr(os, "link", no_links)
     destination = tmp_path / "result.json"
     if not taken:
@@ -151,6 +178,7 @@ def test_without_hard_links_a_rename_does(tmp_path: Path, monkeypatch: pytest.Mo
     assert destination.read_bytes() == b"theirs"
 
 
+@every_kind
 def test_an_error_in_the_block_leaves_what_was_there(tmp_path: Path) -> None:
     destination = tmp_path / "result.json"
     destination.write_bytes(b"old")
@@ -185,6 +213,7 @@ def test_an_unwritable_folder_is_refused() -> None:
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
+from segcli import files
 from segcli.errors import SegcliError
 from segcli.files import replacing
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -220,6 +249,50 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
         assert leftovers(tmp_path) == []
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@every_kind
+def test_a_name_of_255_bytes(tmp_path: Path) -> None:
+    destination = tmp_path / ("\u00e9" * 127)
+    for content in (b"old", b"new"):
+        with replacing(destination, force=True) as file:
+            file.write(content)
+        assert destination.read_bytes() == content
+    assert leftovers(tmp_path) == [destination.name]
+
+
+def test_nothing_has_a_name_before_it_is_whole(tmp_path: Path) -> None:
+    with replacing(tmp_path / "result") as file:
+        file.write(b"half")
+        assert leftovers(tmp_path) == []
+    assert leftovers(tmp_path) == ["result"]
+
+
+@every_kind
+def test_a_folder_that_vanishes(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with (
+        pytest.raises(SegcliError, match=r"cannot write .*: No such file or directory"),
+        replacing(folder / "r") as file,
+    ):
+        file.write(b"half")
+        shutil.rmtree(folder)
+    assert leftovers(tmp_path) == []
+
+
+def test_a_rename_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    destination = tmp_path / "result"
+    destination.write_bytes(b"old")
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(SegcliError, match="Input/output error"), replacing(destination, force=True) as file:
+        file.write(b"new")
+    assert destination.read_bytes() == b"old"
+    assert leftovers(tmp_path) == ["result"]
 
 
 _INTERRUPTED = """

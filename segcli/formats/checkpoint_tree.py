@@ -5,7 +5,7 @@ before twice would be 2^40 entries.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from segcli.errors import SegcliError
 from segcli.formats.node_preview import preview, type_name
@@ -36,6 +36,23 @@ class OtherValue:
     value: str | int | float | bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object that is listed.
+
+    Attributes:
+        key: Its dotted path.
+        node: What stands there.
+        tensor: Its header where it is a tensor.
+        same_as: The key under which an object that holds tensors was reached before; what is below it stands there.
+    """
+
+    key: str
+    node: Node
+    tensor: TensorHeader | None = None
+    same_as: str | None = None
+
+
 @dataclass(frozen=True)
 class Contents:
     """What a checkpoint holds, in its own order."""
@@ -49,21 +66,27 @@ class _Step:
     """A node that is still to be listed, and the way to it: joined only where it is listed, for depth's sake."""
 
     node: Node
+    tensor: TensorHeader | None = None
     part: str = ""
     before: "_Step | None" = None
     depth: int = 0
     length: int = 0
+    # How far inside of what was saved along with a tensor; 0 for what lies in none.
+    inside: int = 0
 
     @property
     def is_opened(self) -> bool:
         """Whether its members are listed and not itself: the outermost object, and what only modules see."""
         if self.before is None:
-            return bool(_members(self.node))
-        return _is_module(self.before.node)
+            return bool(members(self.node))
+        return is_module(self.before.node)
 
-    def below(self) -> "list[_Step]":
+    def below(self, tensors: dict[int, TensorHeader]) -> "list[_Step]":
+        depth, length = self.depth + 1, self.length + 1
+        inside = 1 if self.tensor else self.inside and self.inside + 1
         return [
-            _Step(node, part, self, self.depth + 1, self.length + len(part) + 1) for part, node in _members(self.node)
+            _Step(node, tensors.get(id(node)), part, self, depth, length + len(part), inside)
+            for part, node in _members(self.node, is_tensor=self.tensor is not None)
         ]
 
     @property
@@ -86,28 +109,48 @@ def list_contents(root: Node, name: str) -> Contents:
     Raises:
         SegcliError: Where it is nested deeper, or its keys are longer, than any checkpoint's.
     """
-    holders = _holders(root)
-    first_key: dict[int, str] = {}
     tensors: list[TensorHeader] = []
     other: list[OtherValue] = []
-    for step in _steps(root, holders, name):
-        node, key = step.node, step.key
-        if tensor := rebuilt_tensor(node):
-            tensors.append(replace(tensor, key=key))
-        elif id(node) in first_key:
-            other.append(OtherValue(key, type_name(node), f"the same object as {first_key[id(node)]}"))
-        elif _is_module(node) or (id(node) not in holders and not step.is_opened):
-            other.append(_other(key, node))
-        if id(node) in holders:
-            first_key.setdefault(id(node), key or "the whole")
+    for entry in list_entries(root, name):
+        if entry.tensor:
+            tensors.append(entry.tensor)
+        elif entry.same_as is not None:
+            other.append(OtherValue(entry.key, type_name(entry.node), f"the same object as {entry.same_as}"))
+        else:
+            other.append(_other(entry.key, entry.node))
     return Contents(tuple(tensors), tuple(other))
 
 
-def _steps(root: Node, holders: set[int], name: str) -> Iterator[_Step]:
+def list_entries(root: Node, name: str) -> Iterator[Entry]:
+    """Yield what `list_contents` lists, with the nodes themselves.
+
+    Raises:
+        SegcliError: As `list_contents`.
+    """
+    tensors = _tensors(root)
+    holding = tensors.holding
+    first_key: dict[int, str] = {}
+    for step in _steps(root, tensors, name):
+        node, key = step.node, step.key
+        if step.tensor:
+            yield Entry(key, node, tensor=step.tensor.under(key))
+        elif id(node) in first_key:
+            yield Entry(key, node, same_as=first_key[id(node)])
+        elif step.inside:
+            # Of a DTensor's mesh and placements one line is enough.
+            if step.inside == 1:
+                yield Entry(key, node)
+        elif is_module(node) or (id(node) not in holding and not step.is_opened):
+            yield Entry(key, node)
+        if id(node) in holding:
+            first_key.setdefault(id(node), key or "the whole")
+
+
+def _steps(root: Node, tensors: "_Tensors", name: str) -> Iterator[_Step]:
     """Walk the tree in its own order, below an object that has tensors only the first time that it is reached."""
     seen: set[int] = set()
     characters = 0
-    steps = [_Step(root)]
+    steps = [_Step(root, tensors.headers.get(id(root)))]
     while steps:
         step = steps.pop()
         characters += step.length
@@ -115,38 +158,62 @@ def _steps(root: Node, holders: set[int], name: str) -> Iterator[_Step]:
             message = f"{name} is nested more than {MAX_DEPTH:,} levels deep, or its keys are too long to list"
             raise SegcliError(message, hint="no checkpoint needs as much: do not load this file")
         yield step
-        if (id(step.node) in holders or step.before is None) and id(step.node) not in seen:
+        if (id(step.node) in tensors.holding or step.before is None) and id(step.node) not in seen:
             seen.add(id(step.node))
-            steps += reversed(step.below())
+            steps += reversed(step.below(tensors.headers))
 
 
-def _holders(root: Node) -> set[int]:
-    """Return the ids of the nodes from which a tensor can be reached."""
+def holders(root: Node) -> set[int]:
+    """Return the ids of the nodes from which a tensor can be reached, the tensors among them."""
+    return _tensors(root).holding
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """The tensors below an object by the ids of their nodes, and the ids of all from which one can be reached."""
+
+    headers: dict[int, TensorHeader]
+    holding: set[int]
+
+
+def _tensors(root: Node) -> _Tensors:
     parents: dict[int, list[Node]] = {id(root): []}
-    tensors: list[Node] = []
+    headers: dict[int, TensorHeader] = {}
+    found: list[Node] = []
     nodes = [root]
     while nodes:
         node = nodes.pop()
-        if rebuilt_tensor(node):
-            tensors.append(node)
-        for _, below in _members(node):
+        header = rebuilt_tensor(node)
+        if header:
+            headers[id(node)] = header
+            found.append(node)
+        for _, below in _members(node, is_tensor=header is not None):
             if isinstance(below, Group | Mapping | Call | Storage):
-                if id(below) not in parents:
+                if id(below) in parents:
+                    parents[id(below)].append(node)
+                else:
+                    parents[id(below)] = [node]
                     nodes.append(below)
-                parents.setdefault(id(below), []).append(node)
-    holders: set[int] = set()
-    while tensors:
-        node = tensors.pop()
-        if id(node) not in holders:
-            holders.add(id(node))
-            tensors += parents[id(node)]
-    return holders
+    holding: set[int] = set()
+    while found:
+        node = found.pop()
+        if id(node) not in holding:
+            holding.add(id(node))
+            found += parents[id(node)]
+    return _Tensors(headers, holding)
 
 
-def _members(node: Node) -> list[tuple[str, Node]]:
-    """Return what is right below a node, with the part that it adds to the key."""
-    if rebuilt_tensor(node):
-        node = attached(node)
+def members(node: Node) -> list[tuple[str, Node]]:
+    """Return what is right below an object, each with the part that it adds to the key."""
+    return _members(node, is_tensor=rebuilt_tensor(node) is not None)
+
+
+def _members(node: Node, *, is_tensor: bool) -> list[tuple[str, Node]]:
+    if is_tensor:
+        state = attached(node)
+        # The attributes of a class with slots: its dict, and its slots.
+        parts = state.items if isinstance(state, Group) and state.kind == "tuple" else [state]
+        return [pair for part in parts if isinstance(part, Mapping) for pair in _named(part.pairs)]
     match node:
         case Group():
             return _numbered(node.items)
@@ -179,12 +246,13 @@ def _without_module_members(state: Mapping) -> Iterator[tuple[str, Node]]:
     is_module = _keeps_module_members(state)
     for name, value in _named(state.pairs):
         if is_module and name in _MODULE_MEMBERS:
-            yield from _members(value)
+            yield from members(value)
         else:
             yield name, value
 
 
-def _is_module(node: Node) -> bool:
+def is_module(node: Node) -> bool:
+    """Say whether a node stands for a module saved whole."""
     return isinstance(node, Call) and any(_keeps_module_members(state) for state in node.state)
 
 

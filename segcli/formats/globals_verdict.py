@@ -18,6 +18,24 @@ WEIGHTS_ONLY_OPCODES = frozenset(
 )
 
 
+# What torch's planner writes into the ``.metadata`` of a distributed checkpoint, which is loaded without any list.
+# Source: ``torch/distributed/checkpoint/{metadata,filesystem}.py`` of pytorch 2.6 to 2.13.
+DCP_METADATA = frozenset(
+    [
+        *(
+            f"torch.distributed.checkpoint.metadata.{name}"
+            for name in (
+                *("Metadata", "MetadataIndex", "StorageMeta", "TensorStorageMetadata", "TensorProperties"),
+                *("BytesStorageMetadata", "ChunkStorageMetadata", "_MEM_FORMAT_ENCODING"),
+            )
+        ),
+        *("torch.distributed.checkpoint.filesystem._StorageInfo", "torch.memory_format"),
+        *("torch.serialization._get_layout", "pathlib.PosixPath", "pathlib.WindowsPath"),
+        *("pathlib._local.PosixPath", "pathlib._local.WindowsPath"),
+    ]
+)
+
+
 class Verdict(StrEnum):
     """What is known of a name."""
 

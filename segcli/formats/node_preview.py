@@ -62,6 +62,8 @@ def _shown(node: Node, depth: int) -> str:
             text = node.path
         case Storage():
             text = f"storage {node.key}"
+        case Call() if _configured(node):
+            text = _shown(_configured(node)[0], depth)
         case Call():
             text = f"{_call_name(node)}({_call_body(node, depth)})"
         case int() if node.bit_length() > _INTEGER_BITS:
@@ -74,6 +76,8 @@ def _shown(node: Node, depth: int) -> str:
 def _call_body(call: Call, depth: int) -> str:
     if numpy_type(call):
         return numpy_value(call)
+    if _configured(call):
+        return _shown(_configured(call)[0], depth)
     parts = []
     if call.path not in _RECONSTRUCTORS:
         parts.append(_items(call.arguments, depth))
@@ -83,6 +87,14 @@ def _call_body(call: Call, depth: int) -> str:
     if isinstance(state, Mapping):
         parts.append(_pairs(_public(state.pairs), depth, attributes=True))
     return ", ".join(filter(None, parts))
+
+
+def _configured(call: Call) -> list[Node]:
+    """Return what a configuration of OmegaConf's holds, which keeps it in a private attribute; nothing for all else."""
+    if not call.path.startswith("omegaconf."):
+        return []
+    pairs = [pair for state in call.state if isinstance(state, Mapping) for pair in state.pairs]
+    return [value for key, value in pairs if isinstance(key, Text) and key.decoded() in ("_content", "_val")]
 
 
 def _call_name(call: Call) -> str:

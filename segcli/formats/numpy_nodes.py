@@ -14,6 +14,10 @@ _FORMATS = {"f2": "e", "f4": "f", "f8": "d", "i1": "b", "i2": "h", "i4": "i", "i
 _FORMATS |= {"u1": "B", "u2": "H", "u4": "I", "u8": "Q"}
 
 
+# Its names of kinds; a number behind them counts bytes.
+_KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
+
+
 def numpy_type(call: Call) -> str | None:
     """Return ``numpy scalar`` or ``numpy.ndarray`` for calls that would rebuild one."""
     if call.path in _SCALAR:
@@ -27,13 +31,13 @@ def numpy_value(call: Call) -> str:
         case Call(args=Group(items=[Call() as dtype, data])) if call.path in _SCALAR:
             return _scalar(dtype, data)
         case Call(state=[Group(items=[_, Group() as shape, Call() as dtype, *_]), *_]) if call.path in _ARRAY:
-            sides = ", ".join(str(side) for side in shape.items[:8] if isinstance(side, int))
-            return f"{_code(dtype)} of shape ({sides})"
+            sides = tuple(side for side in shape.items[:8] if isinstance(side, int))
+            return f"{_dtype_name(dtype)} of shape {sides}"
     return ""
 
 
 def _scalar(dtype: Call, data: Node) -> str:
-    raw = _bytes(data)
+    raw = raw_bytes(data)
     code = _FORMATS.get(_code(dtype))
     if raw is None or code is None or struct.calcsize(f"={code}") != len(raw):
         return _code(dtype)
@@ -47,6 +51,20 @@ def _code(dtype: Call) -> str:
     return ""
 
 
+def _dtype_name(dtype: Call) -> str:
+    """Return NumPy's name of a dtype: ``float32`` for ``f4``."""
+    code = _code(dtype)
+    kind, size = code[:1], code[1:]
+    if code == "b1":
+        return "bool"
+    if kind == "O":
+        return "object"
+    if kind not in _KINDS or not size.isdecimal():
+        return code
+    swapped = " (big-endian)" if _byte_order(dtype) == ">" else ""
+    return f"{_KINDS[kind]}{8 * int(size)}{swapped}"
+
+
 def _byte_order(dtype: Call) -> str:
     match dtype.state:
         case [Group(items=[_, Text(value=">"), *_]), *_]:
@@ -54,7 +72,7 @@ def _byte_order(dtype: Call) -> str:
     return "<"
 
 
-def _bytes(node: Node) -> bytes | None:
+def raw_bytes(node: Node) -> bytes | None:
     """Return bytes as protocol 3 has them, or as protocol 2 does: text to be encoded."""
     match node:
         case Text(value=bytes() as raw):

@@ -5,7 +5,9 @@ from typing import NoReturn
 
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import FETCH_AGAIN
-from segcli.formats.pickle_nodes import Call, Global, Group, Mapping, Node, Place, Storage, Text
+from segcli.formats.persistent_id import Resolve, resolve_zip
+from segcli.formats.pickle_memo import Memo
+from segcli.formats.pickle_nodes import Call, Detached, Global, Group, Mapping, Node, Place, Storage, Text
 
 MAX_OPCODES = 10_000_000
 MAX_STACK = 5_000_000
@@ -26,27 +28,47 @@ class Machine:
         repeats: The strings that the memo pushed again.
         globals: Every class and function that it named, with the number of times.
         calls: Every name that it called, with the number of times.
+        filled: The names in whose results it set or appended items.
         opcodes: The names of the opcodes that it had.
         frames: Of every frame, the first byte of its length field, its own first byte, and the one after its last.
         protocol: Its protocol.
+        detached: The strings that a number says the memo could have pushed.
+        kept: One more than the greatest number under which something was kept in turn.
     """
 
-    def __init__(self, name: str) -> None:
-        """Start with nothing on the stack."""
+    def __init__(self, name: str, resolve: Resolve = resolve_zip, *, keep: bool = True) -> None:
+        """Start with nothing on the stack.
+
+        Args:
+            name: How messages call the pickle.
+            resolve: Knows what its persistent ids stand for.
+            keep: Whether containers and calls keep what is put into them. Without, there is no root, and memory holds
+                little more than the storages and the strings.
+        """
         self.name = name
+        self._keep = keep
+        # What stands for all calls of a name, and for all tuples without names or strings, where nothing is kept.
+        self._shells: dict[str, Call] = {}
+        self._hollow = Group("tuple", [])
+        self._resolve = resolve
         self.position = 0
         self._stack: list[Node] = []
         self._marks: list[int] = []
-        self._memo: dict[int, Node] = {}
+        self._memo = Memo()
         self._count = 0
         self.root: Node = None
         self.storages: list[Storage] = []
         self.repeats: list[Text] = []
         self.globals: dict[str, int] = {}
         self.calls: dict[str, int] = {}
+        self.filled: set[str] = set()
         self.opcodes: set[str] = set()
         self.frames: list[tuple[int, int, int]] = []
         self.protocol = 0
+        self.detached: list[Detached] = []
+        self.kept = 0
+        # Strings that were kept under a number out of turn.
+        self._jumps: list[tuple[Text, int]] = []
 
     def fail(self, what: str) -> NoReturn:
         """Give up on a pickle that cannot be followed.
@@ -61,11 +83,15 @@ class Machine:
         """Take note of an opcode before it is done, and keep to the caps."""
         self.position = place.start
         self._count += 1
-        if self._count > MAX_OPCODES or len(self._stack) > MAX_STACK or len(self._memo) > MAX_MEMO:
-            message = f"{self.name} has more than {MAX_OPCODES:,} opcodes or {MAX_STACK:,} values at once"
-            raise SegcliError(message, hint="no checkpoint needs as many: do not load this file")
-        self._check_frame(place)
+        if self._count > MAX_OPCODES or len(self._stack) > MAX_STACK:
+            self._give_up()
+        if self.frames:
+            self._check_frame(place)
         self.opcodes.add(place.opcode)
+
+    def _give_up(self) -> NoReturn:
+        message = f"{self.name} has more than {MAX_OPCODES:,} opcodes or {MAX_STACK:,} values at once"
+        raise SegcliError(message, hint="no checkpoint needs as many: do not load this file")
 
     # -- the stack
 
@@ -112,14 +138,30 @@ class Machine:
         """Drop the last node, or the mark that was set last."""
         if self._marks and self._marks[-1] == len(self._stack):
             self._marks.pop()
-        else:
-            self.pop()
+            return
+        dropped, below = self.pop(), self._stack[-1] if self._stack else None
+        # A string, and behind it another that is pushed and dropped at once: what `pickle_retag` leaves.
+        if (
+            isinstance(dropped, Text)
+            and isinstance(below, Text)
+            and dropped.source not in (None, below.literal)
+            and dropped.place.start == below.place.end
+        ):
+            self.detached.append(Detached(below, dropped.literal, self.position + 1))
 
     # -- the memo
 
     def put(self, index: int) -> None:
         """Keep the last node under a number."""
-        self._memo[index] = self.top()
+        node = self.top()
+        # Python 2 counts from 1.
+        if index <= max(self.kept, 1):
+            self.kept = max(self.kept, index + 1)
+        elif isinstance(node, Text) and node.place.end == self.position:
+            self._jumps.append((node, index))
+        self._memo[index] = node
+        if len(self._memo) > MAX_MEMO:
+            self._give_up()
 
     def memoize(self) -> None:
         """Keep the last node under the next number."""
@@ -146,9 +188,11 @@ class Machine:
         """Append items to the container below."""
         match self.top():
             case Group() as group if group.kind == kind:
-                group.items.extend(items)
+                group.items.extend(items if self._keep else ())
             case Call() as call:
-                call.items.extend(items)
+                self.filled.add(call.path)
+                if self._keep:
+                    call.items.extend(items)
             case node:
                 self.fail(f"{_kind(node)} takes no items")
 
@@ -156,9 +200,11 @@ class Machine:
         """Set keys in the container below."""
         match self.top():
             case Mapping() as mapping:
-                mapping.pairs.extend(pairs)
+                mapping.pairs.extend(pairs if self._keep else ())
             case Call() as call:
-                call.pairs.extend(pairs)
+                self.filled.add(call.path)
+                if self._keep:
+                    call.pairs.extend(pairs)
             case node:
                 self.fail(f"{_kind(node)} takes no keys")
 
@@ -167,8 +213,9 @@ class Machine:
     def name_global(self, module: str, name: str) -> None:
         """Put a name on the stack, which stays a name."""
         # What Python 3 writes with protocol 2 has Python 2's names.
-        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
-        node = Global(module, name)
+        written = (module, name)
+        module, name = NAME_MAPPING.get(written, (IMPORT_MAPPING.get(module, module), name))
+        node = Global(module, name, None if (module, name) == written else written)
         self.globals[node.path] = self.globals.get(node.path, 0) + 1
         self.push(node)
 
@@ -179,24 +226,31 @@ class Machine:
             self.fail("a global's name is no text")
         self.name_global(module.decoded(), name.decoded())
 
-    def call(self, *, keywords: bool = False) -> None:
-        """Put on the stack what a call would give."""
-        named = self.pop() if keywords else None
+    def call(self, how: str) -> None:
+        """Put on the stack what a call would give; ``how`` is the opcode."""
+        named = self.pop() if how == "NEWOBJ_EX" else None
         args = self.pop()
         function = self.pop()
-        self.push_call(Call(function, args, named))
+        self.push_call(Call(function, args, named, how))
 
     def call_to_mark(self) -> None:
         """The same, with all that was pushed since the mark."""
         items = self.pop_to_mark()
         if not items:
             self.fail("there is no class to call")
-        self.push_call(Call(items[0], Group("tuple", items[1:])))
+        self.push_call(Call(items[0], Group("tuple", items[1:]), how="OBJ"))
 
     def push_call(self, call: Call) -> None:
         """Put on the stack what a call would give, and count it."""
-        self.calls[call.path] = self.calls.get(call.path, 0) + 1
-        self.push(call)
+        path = call.path
+        self.calls[path] = self.calls.get(path, 0) + 1
+        self.push(call if self._keep else self._shells.setdefault(path, Call(call.function, None)))
+
+    def push_tuple(self, items: list[Node]) -> None:
+        """Put a tuple on the stack."""
+        # A storage's id is one with strings.
+        is_kept = self._keep or any(isinstance(item, Text | Global) for item in items)
+        self.push(Group("tuple", items) if is_kept else self._hollow)
 
     def build(self) -> None:
         """Hand a state to the object below."""
@@ -204,23 +258,18 @@ class Machine:
         node = self.top()
         if not isinstance(node, Call):
             self.fail(f"{_kind(node)} takes no state")
-        node.state.append(state)
+        if self._keep:
+            node.state.append(state)
 
-    def load_storage(self) -> None:
-        """Put a storage on the stack, in place of the tuple that stands for it."""
-        storage = self._as_storage(self.pop())
-        self.storages.append(storage)
-        self.push(storage)
-
-    def _as_storage(self, node: Node) -> Storage:
-        match node:
-            case Group(
-                kind="tuple",
-                items=[Text() as what, Global() as kind, Text() as key, Text() as location, int() as numel],
-            ) if what.decoded() == "storage" and not isinstance(numel, bool) and numel >= 0:
-                return Storage(kind.name, key.decoded(), location, numel, node)
-        message = f"{self.name} refers at byte {self.position} to something outside that is no storage of torch's"
-        raise SegcliError(message, hint="torch.save did not write it, and torch.load will not read it")
+    def load_persistent(self, identity: Node) -> None:
+        """Put on the stack what a persistent id stands for: nearly always a storage."""
+        found = self._resolve(identity)
+        if found is None:
+            message = f"{self.name} refers at byte {self.position} to something outside that is no storage of torch's"
+            raise SegcliError(message, hint="torch.save did not write it, and torch.load will not read it")
+        if isinstance(found, Storage):
+            self.storages.append(found)
+        self.push(found)
 
     # -- around all
 
@@ -236,10 +285,9 @@ class Machine:
 
     def _check_frame(self, place: Place) -> None:
         """Refuse an opcode that straddles a frame's end: Python's two unpicklers read such a pickle differently."""
-        if self.frames:
-            end = self.frames[-1][2]
-            if place.start < end and (place.end > end or place.opcode == "FRAME"):
-                self.fail("an opcode does not end with its frame")
+        end = self.frames[-1][2]
+        if place.start < end and (place.end > end or place.opcode == "FRAME"):
+            self.fail("an opcode does not end with its frame")
 
     def refuse(self, place: Place) -> None:
         """Refuse an opcode that a checkpoint never has."""
@@ -248,9 +296,14 @@ class Machine:
 
     def stop(self) -> None:
         """Take what was built, which must be all that is left."""
-        self.root = self.pop()
+        root = self.pop()
+        self.root = root if self._keep else None
         if self._stack or self._marks:
             self.fail(f"{len(self._stack) + len(self._marks)} values are left over")
+        for text, index in self._jumps:
+            meant = self._memo.get(index - self.kept - 1)
+            if isinstance(meant, Text):
+                self.detached.append(Detached(text, meant.literal, text.place.end, index - self.kept - 1))
 
 
 def _kind(node: Node) -> str:

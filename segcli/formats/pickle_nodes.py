@@ -1,6 +1,6 @@
 """What a pickle would build, as plain data: nothing here is the thing itself, and names stay names."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -12,22 +12,30 @@ class Place(NamedTuple):
     end: int
 
 
-@dataclass(eq=False, slots=True)
 class Text:
     """A string or bytes, at one place where the pickle puts it on the stack.
 
     The memo lets a pickle push one string many times; every push is a Text of its own, so that one can be changed
-    without the others.
+    without the others. A checkpoint has some for each of its tensors, so they are kept small.
 
     Attributes:
         value: The characters; bytes for what Python 3 reads as bytes or Python 2 wrote.
-        place: The opcode that pushed it here.
         source: The literal that it repeats, or None where it is a literal itself.
     """
 
-    value: str | bytes | bytearray
-    place: Place
-    source: "Text | None" = None
+    __slots__ = ("_length", "_opcode", "_start", "source", "value")
+
+    def __init__(self, value: str | bytes | bytearray, place: Place, source: "Text | None" = None) -> None:
+        """Take note of the characters, and of the opcode that pushed them here."""
+        self.value = value
+        self.source = source
+        self._opcode, self._start = place.opcode, place.start
+        self._length = place.end - place.start
+
+    @property
+    def place(self) -> Place:
+        """The opcode that pushed it here."""
+        return Place(self._opcode, self._start, self._start + self._length)
 
     @property
     def literal(self) -> "Text":
@@ -37,6 +45,22 @@ class Text:
     def decoded(self) -> str:
         """Return the characters as torch reads them from files of Python 2 and 3."""
         return self.value if isinstance(self.value, str) else self.value.decode("latin-1")
+
+
+class Detached(NamedTuple):
+    """A string that was spelled out where the memo's would have said something else, and what it had said before.
+
+    Attributes:
+        text: The string.
+        literal: What the memo has.
+        end: The byte behind what says so; where that is a number to keep it under, the first byte of that.
+        number: The memo's number of ``literal``; None where it stands right behind ``text``.
+    """
+
+    text: Text
+    literal: Text
+    end: int
+    number: int | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -57,10 +81,17 @@ class Mapping:
 
 @dataclass(eq=False, slots=True)
 class Global:
-    """The name of a class or function, after Python 2's names are turned into Python 3's."""
+    """The name of a class or function, after Python 2's names are turned into Python 3's.
+
+    Attributes:
+        module: Where it lies.
+        name: Its name there.
+        written: Both as the pickle has them, where that is another name.
+    """
 
     module: str
     name: str
+    written: tuple[str, str] | None = None
 
     @property
     def path(self) -> str:
@@ -68,7 +99,6 @@ class Global:
         return f"{self.module}.{self.name}"
 
 
-@dataclass(eq=False, slots=True)
 class Call:
     """What calling ``function`` with ``args`` would give: an object.
 
@@ -76,17 +106,53 @@ class Call:
         function: The name that would be called; for other nodes the pickle is odd, but says so.
         args: What with.
         keywords: What with, by name.
-        state: What would be handed to the object afterwards, in order.
-        items: What would be appended to it.
-        pairs: What would be set in it.
+        how: The opcode that calls: ``REDUCE``, ``NEWOBJ``, ``NEWOBJ_EX``, or ``OBJ`` (for ``INST``, too).
     """
 
-    function: "Node"
-    args: "Node"
-    keywords: "Node" = None
-    state: "list[Node]" = field(default_factory=list)
-    items: "list[Node]" = field(default_factory=list)
-    pairs: "list[tuple[Node, Node]]" = field(default_factory=list)
+    __slots__ = ("_items", "_pairs", "_state", "args", "function", "how", "keywords")
+
+    def __init__(
+        self,
+        function: "Node",
+        args: "Node",
+        keywords: "Node" = None,
+        how: str = "REDUCE",
+        state: "list[Node] | None" = None,
+        items: "list[Node] | None" = None,
+        pairs: "list[tuple[Node, Node]] | None" = None,
+    ) -> None:
+        """Take note of a call, and of what it was given since."""
+        self.function = function
+        self.args = args
+        self.keywords = keywords
+        self.how = how
+        # Most calls are given nothing more: their lists are made when one is asked for.
+        self._state, self._items, self._pairs = state, items, pairs
+
+    @property
+    def state(self) -> "list[Node]":
+        """What would be handed to the object afterwards, in order."""
+        if self._state is None:
+            self._state = []
+        return self._state
+
+    @state.setter
+    def state(self, state: "list[Node]") -> None:
+        self._state = state
+
+    @property
+    def items(self) -> "list[Node]":
+        """What would be appended to it."""
+        if self._items is None:
+            self._items = []
+        return self._items
+
+    @property
+    def pairs(self) -> "list[tuple[Node, Node]]":
+        """What would be set in it."""
+        if self._pairs is None:
+            self._pairs = []
+        return self._pairs
 
     @property
     def path(self) -> str:
@@ -109,6 +175,8 @@ class Storage:
         location: The device that it is said to come from.
         numel: How many elements.
         id: The tuple in the pickle that says so.
+        view: For a storage that is a part of another, as torch wrote before 0.4: its own key, and the first element
+            and the number of elements that it has of the storage ``key``.
     """
 
     type_name: str
@@ -116,6 +184,7 @@ class Storage:
     location: Text
     numel: int
     id: Group
+    view: tuple[str, int, int] | None = None
 
 
 Node = None | bool | int | float | Text | Group | Mapping | Global | Call | Storage

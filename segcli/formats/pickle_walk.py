@@ -10,12 +10,13 @@ import pickletools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import FETCH_AGAIN
+from segcli.formats.persistent_id import Resolve, resolve_zip
 from segcli.formats.pickle_machine import Machine
-from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Place, Storage, Text
+from segcli.formats.pickle_nodes import Call, Detached, Group, Mapping, Node, Place, Storage, Text
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,18 @@ class Walk:
     """What a pickle says.
 
     Attributes:
-        root: What it would build.
+        root: What it would build; None where that was not to be kept.
         storages: Every storage that it names, once for each time.
         repeats: The strings that the memo pushed again.
         globals: Every class and function that it names, with the number of times.
         calls: Every name that it would call, with the number of times.
+        filled: The names in whose results it would set or append items.
         opcodes: The names of the opcodes that it has.
         frames: Of every frame, the first byte of its length field, its own first byte, and the one after its last.
         protocol: Its protocol.
+        end: The byte behind its last.
+        detached: The strings that a number says the memo could have pushed: what `pickle_retag` leaves.
+        kept: One more than the greatest number under which something was kept in turn.
     """
 
     root: Node
@@ -38,17 +43,23 @@ class Walk:
     repeats: tuple[Text, ...]
     globals: dict[str, int]
     calls: dict[str, int]
+    filled: frozenset[str]
     opcodes: frozenset[str]
     frames: tuple[tuple[int, int, int], ...]
     protocol: int
+    end: int
+    detached: tuple[Detached, ...] = ()
+    kept: int = 0
 
 
-def walk(data: bytes, name: str) -> Walk:
+def walk(data: bytes, name: str, resolve: Resolve = resolve_zip, *, keep: bool = True) -> Walk:
     """Follow a pickle to its end.
 
     Args:
         data: The whole pickle.
         name: How messages call it.
+        resolve: Says what its persistent ids stand for.
+        keep: Whether to keep the root; without, a file of many tensors takes less memory.
 
     Raises:
         SegcliError: Where it is damaged, too large to be a checkpoint's, or has what torch's checkpoints never have.
@@ -58,8 +69,27 @@ def walk(data: bytes, name: str) -> Walk:
         >>> walk(pickle.dumps(print, protocol=2), "a pickle").globals
         {'builtins.print': 1}
     """
-    machine = Machine(name)
     stream = io.BytesIO(data)
+    found = walk_stream(stream, name, resolve, keep=keep)
+    if stream.tell() != len(data):
+        message = f"{name} is damaged at byte {found.end - 1}: {len(data) - found.end} bytes follow its end"
+        raise SegcliError(message, hint=FETCH_AGAIN)
+    return found
+
+
+def walk_stream(stream: BinaryIO, name: str, resolve: Resolve = resolve_zip, *, keep: bool = True) -> Walk:
+    """Follow a pickle from where a stream stands to its end, behind which the stream is left.
+
+    Args:
+        stream: Bytes, from which whole reads come; places are offsets in it.
+        name: How messages call the pickle.
+        resolve: Says what its persistent ids stand for.
+        keep: Whether to keep the root.
+
+    Raises:
+        SegcliError: As `walk`.
+    """
+    machine = Machine(name, resolve, keep=keep)
     with warnings.catch_warnings():
         # An odd escape in a string of protocol 0 is the file's, and no matter for a warning of Python's.
         warnings.simplefilter("ignore")
@@ -71,17 +101,19 @@ def walk(data: bytes, name: str) -> Walk:
         except (ValueError, OverflowError) as error:
             message = f"{name} is damaged behind byte {machine.position}: {' '.join(str(error).split())}"
             raise SegcliError(message, hint=FETCH_AGAIN) from error
-    if stream.tell() != len(data):
-        machine.fail(f"{len(data) - stream.tell()} bytes follow its end")
     return Walk(
         root=machine.root,
         storages=tuple(machine.storages),
         repeats=tuple(machine.repeats),
         globals=machine.globals,
         calls=machine.calls,
+        filled=frozenset(machine.filled),
         opcodes=frozenset(machine.opcodes),
         frames=tuple(machine.frames),
         protocol=machine.protocol,
+        end=stream.tell(),
+        detached=tuple(machine.detached),
+        kept=machine.kept,
     )
 
 
@@ -91,7 +123,7 @@ Step = Callable[[Machine, Place, Any], None]
 def _tuple(count: int) -> Step:
     def step(machine: Machine, _place: Place, _argument: object) -> None:
         items = [machine.pop() for _ in range(count)]
-        machine.push(Group("tuple", items[::-1]))
+        machine.push_tuple(items[::-1])
 
     return step
 
@@ -100,7 +132,7 @@ def _instance(machine: Machine, _place: Place, names: str) -> None:
     """Do INST, whose class is its argument and whose arguments lie above the mark."""
     items = machine.pop_to_mark()
     machine.name_global(*names.split(" ", 1))
-    machine.push_call(Call(machine.pop(), Group("tuple", items)))
+    machine.push_call(Call(machine.pop(), Group("tuple", items), how="OBJ"))
 
 
 def _set_item(machine: Machine, _place: Place, _argument: object) -> None:
@@ -123,9 +155,9 @@ _STEPS: dict[str, Step] = {
     **dict.fromkeys(_TEXTS, lambda m, place, value: m.push(Text(value, place))),
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda m, place, index: m.get(index, place)),
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), lambda m, _, index: m.put(index)),
-    **dict.fromkeys(("PERSID", "NEXT_BUFFER", "READONLY_BUFFER"), lambda m, place, _: m.refuse(place)),
+    **dict.fromkeys(("NEXT_BUFFER", "READONLY_BUFFER"), lambda m, place, _: m.refuse(place)),
     **dict.fromkeys(("EXT1", "EXT2", "EXT4"), lambda m, _, code: m.name_global("copyreg extension", str(code))),
-    **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda m, _, __: m.call()),
+    **dict.fromkeys(("REDUCE", "NEWOBJ", "NEWOBJ_EX"), lambda m, place, _: m.call(place.opcode)),
     "NONE": lambda m, _, __: m.push(None),
     "NEWTRUE": lambda m, _, __: m.push(node=True),
     "NEWFALSE": lambda m, _, __: m.push(node=False),
@@ -138,7 +170,7 @@ _STEPS: dict[str, Step] = {
     "TUPLE1": _tuple(1),
     "TUPLE2": _tuple(2),
     "TUPLE3": _tuple(3),
-    "TUPLE": lambda m, _, __: m.push(Group("tuple", m.pop_to_mark())),
+    "TUPLE": lambda m, _, __: m.push_tuple(m.pop_to_mark()),
     "EMPTY_LIST": lambda m, _, __: m.push(Group("list", [])),
     "LIST": lambda m, _, __: m.push(Group("list", m.pop_to_mark())),
     "APPEND": lambda m, _, __: m.extend([m.pop()], "list"),
@@ -154,9 +186,9 @@ _STEPS: dict[str, Step] = {
     "STACK_GLOBAL": lambda m, _, __: m.name_from_stack(),
     "INST": _instance,
     "OBJ": lambda m, _, __: m.call_to_mark(),
-    "NEWOBJ_EX": lambda m, _, __: m.call(keywords=True),
     "BUILD": lambda m, _, __: m.build(),
-    "BINPERSID": lambda m, _, __: m.load_storage(),
+    "BINPERSID": lambda m, _, __: m.load_persistent(m.pop()),
+    "PERSID": lambda m, place, identity: m.load_persistent(Text(identity, place)),
     "PROTO": lambda m, _, protocol: m.begin(protocol),
     "FRAME": lambda m, place, length: m.frame(place, length),
     "STOP": lambda m, _, __: m.stop(),

@@ -4,12 +4,52 @@ Source: the functions of ``torch/_utils.py`` and ``torch/_tensor.py`` of pytorch
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 
 from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
 from segcli.formats.pickle_nodes import Call, Global, Group, Node, Storage, Text
 from segcli.formats.tensor_header import TensorHeader
+
+# Of which a byte holds several elements.
+PACKED_DTYPES = ("quint4x2", "quint2x4")
+
+
+@dataclass(frozen=True, slots=True)
+class Strided:
+    """A tensor that lies in a storage by an offset and strides.
+
+    Attributes:
+        arguments: What it would be rebuilt from: the storage, the offset, the shape, the strides, and more.
+        storage: The storage.
+        dtype: Torch's name of its dtype.
+        offset: Its first element's place in the storage, in elements.
+        shape: Its shape.
+        stride: Elements between neighbours, an axis.
+    """
+
+    arguments: Group
+    storage: Storage
+    dtype: str
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+def strided_arguments(node: Node) -> Strided | None:
+    """Return where a tensor lies that a node itself rebuilds; None for all else, parameters of tensors among it."""
+    if not isinstance(node, Call):
+        return None
+    path, arguments = node.path, node.args
+    match path, node.arguments:
+        case "torch._tensor._rebuild_from_type_v2", [Global() as function, Global(), Group() as inner, *_]:
+            path, arguments = function.path, inner
+    match arguments:
+        case Group(items=[Storage() as storage, int() as offset, *_]) if path in _STRIDED:
+            header = _STRIDED[path](arguments.items)
+            if header and header.stride is not None:
+                return Strided(arguments, storage, header.dtype, offset, header.shape, header.stride)
+    return None
 
 
 def rebuilt_tensor(node: Node) -> TensorHeader | None:
@@ -114,9 +154,19 @@ def _on_other_device(args: list[Node]) -> TensorHeader | None:
 def _wrapper(args: list[Node]) -> TensorHeader | None:
     match args:
         case [Global() as kind, Global() as dtype, size, stride, *_] if (shape := _ints(size)) is not None:
-            device = args[6].decoded() if len(args) > 6 and isinstance(args[6], Text) else "unknown"  # noqa: PLR2004
+            device = _device(args[6]) if len(args) > 6 else "unknown"  # noqa: PLR2004 - where the device stands
             return TensorHeader("", shape, dtype.name, device, None, None, None, _ints(stride), kind.name)
     return None
+
+
+def _device(node: Node) -> str:
+    """Return a device as text, be it that or a ``torch.device``."""
+    match node:
+        case Text():
+            return node.decoded()
+        case Call(args=Group(items=[Text() as kind, *index])) if node.path == "torch.device":
+            return ":".join([kind.decoded(), *(str(one) for one in index if isinstance(one, int))])
+    return "unknown"
 
 
 _Reader = Callable[[list[Node]], TensorHeader | None]
@@ -126,6 +176,7 @@ _PLAIN: dict[str, _Reader] = {
     "torch._utils._rebuild_tensor_v2": _strided,
     "torch._utils._rebuild_tensor_v3": _strided_with_dtype,
 }
+_STRIDED: dict[str, _Reader] = {**_PLAIN, "torch._utils._rebuild_qtensor": _strided}
 _READERS: dict[str, _Reader] = {
     **_PLAIN,
     "torch._utils._rebuild_qtensor": _quantized,

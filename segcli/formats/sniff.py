@@ -19,6 +19,7 @@ class Kind(StrEnum):
     SAFETENSORS = "safetensors"
     LEGACY = "legacy"
     TAR = "tar"
+    DCP = "dcp"
     PICKLE = "pickle"
     LFS = "Git-LFS pointer"
     HTML = "HTML page"
@@ -39,6 +40,8 @@ class Kind(StrEnum):
 _MAGIC = (
     (b"PK\x03\x04", Kind.ZIP),
     (b"PK\x05\x06", Kind.ZIP),
+    # The same number as pickles of protocol 1 write it.
+    (b"L119547037146038801333356L\n.", Kind.LEGACY),
     (b"version https://git-lfs", Kind.LFS),
     (b"\x1f\x8b", Kind.GZIP),
     (b"7z\xbc\xaf\x27\x1c", Kind.SEVEN_ZIP),
@@ -85,23 +88,34 @@ def _sniff_text(head: bytes) -> Kind:
 def refusal(source: ByteSource, kind: Kind) -> SegcliError:
     """Return the error for a file that is no checkpoint which can be read here: what it is, and the way out."""
     what, hint = _REFUSALS.get(kind, (f"a file of the format {kind}, not a checkpoint", _UNPACK.get(kind, "")))
+    if kind is Kind.PICKLE and _NESTED_NAME in source.at(0, min(_NESTED_BYTES, source.size)):
+        what, hint = _NESTED
     words = {"name": source.name, "size": source.size, "head": source.at(0, min(8, source.size))}
     return SegcliError(f"{source.name} is {what.format(**words)}", hint=hint.format(**words))
 
 
-_RESAVE = (
-    "save it again as a zip: python -c \"import torch; torch.save(torch.load('{{name}}', map_location='cpu', "
-    "weights_only={}), 'zip.pth')\""
+_AS_ZIP = "write it as a zip: segcli ckpt convert '{name}' zip.pth --format zip"
+# What rebuilds a tensor in a pickle that torch.save did not write, and how far into a file it is looked for.
+_NESTED_NAME = b"_load_from_bytes"
+_NESTED_BYTES = 2**20
+_RESAVE_NESTED = (
+    "import io, pickle, torch; "
+    "torch.storage._load_from_bytes = lambda data: torch.load(io.BytesIO(data), map_location='cpu'); "
+    "torch.save(pickle.load(open('{name}', 'rb')), 'zip.pth')"
+)
+_NESTED = (
+    "a plain pickle (pickle.dump) with tensors in it, each of which is a whole legacy checkpoint in a string of bytes",
+    f'loading it runs what it says; if you trust it, write it as a checkpoint: python -c "{_RESAVE_NESTED}"',
 )
 # What a file is, and the way out.
 _REFUSALS = {
     Kind.LEGACY: (
-        "a checkpoint in torch's legacy format (before 1.6), and only zip checkpoints are read",
-        _RESAVE.format("True"),
+        "a checkpoint in torch's legacy format (before 1.6), which is not read here",
+        _AS_ZIP,
     ),
     Kind.TAR: (
-        "a tar file, as torch wrote before 0.1.10, and only zip checkpoints are read",
-        _RESAVE.format("False"),
+        "a tar file, as torch wrote before 0.1.10, which is not read here",
+        _AS_ZIP,
     ),
     Kind.PICKLE: (
         "a plain pickle, which torch.save did not write",
@@ -126,7 +140,7 @@ _REFUSALS = {
     Kind.BLANK: ("blank: it starts with zeros, so its content was never written", FETCH_AGAIN),
     Kind.UNKNOWN: (
         "no checkpoint that is known here: it starts with {head!r}",
-        "known are torch zip checkpoints (.pth, .pt, .ckpt, .bin), and .safetensors",
+        "known are torch's checkpoints (.pth, .pt, .ckpt, .bin), and .safetensors",
     ),
 }
 _UNPACK = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import ByteSource, open_source
+from segcli.formats.checkpoint import read_checkpoint
 from segcli.formats.checkpoint_tree import list_contents
 from segcli.formats.npy_header import read_npy_header
 from segcli.formats.npz_members import list_members, read_member_header
@@ -25,7 +26,7 @@ def read_tensor_header(path: Path, key: str | None = None) -> TensorHeader:
     """Read what a file says of one of its tensors.
 
     Args:
-        path: A torch zip (``.pt``, ``.pth``), ``.npy``, ``.npz`` or ``.safetensors`` file, known by its content.
+        path: A torch checkpoint (``.pt``, ``.pth``), ``.npy``, ``.npz`` or ``.safetensors`` file, known by its content.
         key: Which tensor; None where the file holds one.
 
     Returns:
@@ -45,6 +46,9 @@ def read_tensor_header(path: Path, key: str | None = None) -> TensorHeader:
             return _among(read_safetensors_header(source).tensors, source, key)
         if kind is Kind.ZIP:
             return _in_zip(source, key)
+        if kind in (Kind.LEGACY, Kind.TAR):
+            checkpoint = read_checkpoint(source)
+            return _among(list_contents(checkpoint.root, checkpoint.name).tensors, source, key)
         raise refusal(source, kind)
 
 

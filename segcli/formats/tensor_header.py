@@ -28,3 +28,17 @@ class TensorHeader:
     offset: int | None
     stride: tuple[int, ...] | None
     layout: str = "strided"
+
+    def under(self, key: str) -> "TensorHeader":
+        """Return the same under another key; a plain call, since ``replace`` takes thrice as long."""
+        return TensorHeader(
+            key,
+            self.shape,
+            self.dtype,
+            self.device,
+            self.bytes,
+            self.storage,
+            self.offset,
+            self.stride,
+            self.layout,
+        )

@@ -4,16 +4,18 @@ Source: pytorch 2.13, ``torch/serialization.py`` (``_save``, ``_load``) and ``ca
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import ByteSource, damaged
 from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
+from segcli.formats.payload import Payload, Stretch
 from segcli.formats.pickle_nodes import Storage
 from segcli.formats.pickle_walk import Walk, walk
+from segcli.formats.stored_storage import StoredStorage
 from segcli.formats.zip_layout import DEFAULT_ALIGNMENT
-from segcli.formats.zip_records import Record, read_directory, read_records
+from segcli.formats.zip_records import Complain, Entry, Record, read_directory, read_records, refuse
 
 MAX_PICKLE_BYTES = 256 * 2**20
 PICKLE_NAME = "data.pkl"
@@ -21,25 +23,6 @@ PICKLE_NAME = "data.pkl"
 # Of torch's own small records.
 _MAX_TEXT_BYTES = 64
 _MAX_ALIGNMENT = 0xFFFF
-
-
-@dataclass(frozen=True)
-class StoredStorage:
-    """A storage that the pickle names, with the record that holds it.
-
-    Attributes:
-        key: Its name behind ``data/``.
-        dtype: Torch's name of its elements' dtype.
-        location: The device tag.
-        bytes: What its elements take.
-        record: Where they lie.
-    """
-
-    key: str
-    dtype: str
-    location: str
-    bytes: int
-    record: Record
 
 
 @dataclass(frozen=True)
@@ -55,7 +38,7 @@ class TorchZip:
         byteorder: ``little`` or ``big``; None before torch 2.1.
         pickle: The bytes of ``data.pkl``.
         walk: What they say.
-        storages: The storages that they name, by key.
+        storages: The storages that they name, by key, in the order in which they do.
     """
 
     prefix: str
@@ -68,34 +51,82 @@ class TorchZip:
     walk: Walk
     storages: dict[str, StoredStorage]
 
+    def contents(self, source: ByteSource) -> Iterator[tuple[str, Payload]]:
+        """Yield the name behind the prefix, and the content, of each record in order."""
+        start = len(self.prefix) + 1
+        return ((one.name[start:], Stretch(source, one.start, one.size, one.crc)) for one in self.records)
 
-def read_torch_zip(source: ByteSource) -> TorchZip:
+
+def read_torch_zip(source: ByteSource, *, keep_root: bool = True) -> TorchZip:
     """Read all of a zip checkpoint but its tensors' bytes.
+
+    Args:
+        source: The file.
+        keep_root: Whether to keep what its pickle would build, which takes the most memory.
 
     Raises:
         SegcliError: For a zip that is no checkpoint or TorchScript, and for a damaged one.
     """
     entries = read_directory(source)
-    prefix = entries[0].name.split("/")[0]
-    _check_kind(source.name, prefix, [entry.name for entry in entries])
+    prefix = check_kind(source.name, entries)
     records = read_records(source, entries)
+    # A checkpoint of many tensors has as many of them.
+    del entries
+    return read_contents(source, prefix, records, keep_root=keep_root)
+
+
+def read_contents(
+    source: ByteSource,
+    prefix: str,
+    records: tuple[Record, ...],
+    complain: Complain = refuse,
+    *,
+    keep_root: bool = True,
+) -> TorchZip:
+    """Read what the records of a checkpoint say, but for its tensors' bytes.
+
+    Args:
+        source: The file.
+        prefix: What its records' names start with, without the slash.
+        records: The records.
+        complain: Told of what is wrong with single records, of which then nothing is known.
+        keep_root: Whether to keep what the pickle would build.
+
+    Raises:
+        SegcliError: For a damaged pickle.
+    """
     names = {record.name.removeprefix(f"{prefix}/"): record for record in records}
-    pickle = _read_pickle(source, names[PICKLE_NAME])
-    said = walk(pickle, f"{PICKLE_NAME} in {source.name}")
-    version = _number(source, names, "version")
-    if version is None:
-        raise damaged(source.name, "it has no version record, without which torch does not read it")
+    if PICKLE_NAME not in names:
+        raise damaged(source.name, f"its {PICKLE_NAME} cannot be read")
+    pickle = _read_pickle(source, names[PICKLE_NAME], complain)
+    said = walk(pickle, f"{PICKLE_NAME} in {source.name}", keep=keep_root)
+    reader = _Reader(source, prefix, names, complain)
     return TorchZip(
         prefix=prefix,
         records=records,
-        version=version,
-        format_version=_number(source, names, ".format_version"),
-        alignment=_alignment(source, names),
-        byteorder=_byteorder(source, names),
+        version=reader.version() or 0,
+        format_version=reader.number(".format_version"),
+        alignment=reader.alignment(),
+        byteorder=reader.byteorder(),
         pickle=pickle,
         walk=said,
-        storages=_storages(source.name, said.storages, names),
+        storages=reader.storages(said.storages),
     )
+
+
+def check_kind(source: str, entries: Sequence[Entry]) -> str:
+    """Return what the names of a checkpoint's records start with, without the slash.
+
+    Args:
+        source: How messages call the file.
+        entries: Its directory.
+
+    Raises:
+        SegcliError: For a zip that is no checkpoint or TorchScript.
+    """
+    prefix = entries[0].name.split("/")[0]
+    _check_kind(source, prefix, [entry.name for entry in entries])
+    return prefix
 
 
 def _check_kind(name: str, prefix: str, inside: Sequence[str]) -> None:
@@ -121,71 +152,101 @@ def _no_checkpoint(name: str, inside: Sequence[str]) -> SegcliError:
     return SegcliError(f"{name} is a zip without {PICKLE_NAME}, not a checkpoint", hint=hint)
 
 
-def _read_pickle(source: ByteSource, record: Record) -> bytes:
+def _read_pickle(source: ByteSource, record: Record, complain: Complain) -> bytes:
     if record.size > MAX_PICKLE_BYTES:
         message = f"{PICKLE_NAME} in {source.name} has {record.size:,} bytes, expected at most {MAX_PICKLE_BYTES:,}"
         raise SegcliError(message, hint="a checkpoint keeps tensors outside of it: save tensors, not arrays or lists")
     data = source.at(record.start, record.size)
     # 0 stands for "none was computed".
     if record.crc not in (0, zlib.crc32(data)):
-        raise damaged(
-            source.name, f"the checksum of {PICKLE_NAME} is {zlib.crc32(data):08x}, expected {record.crc:08x}"
-        )
+        complain(wrong_checksum(source.name, record, zlib.crc32(data)), record.name)
     return data
 
 
-def _text(source: ByteSource, names: dict[str, Record], name: str) -> str | None:
-    if name not in names:
-        return None
-    record = names[name]
-    raw = source.at(record.start, min(record.size, _MAX_TEXT_BYTES))
-    return raw.decode("latin-1").strip()
+def wrong_checksum(source: str, record: Record, found: int) -> SegcliError:
+    """Return the error for a record whose bytes are not those that were written.
+
+    Args:
+        source: How messages call the file.
+        record: The record.
+        found: The CRC-32 of its bytes.
+    """
+    return damaged(source, f"the checksum of {record.name.partition('/')[2]} is {found:08x}, expected {record.crc:08x}")
 
 
-def _number(source: ByteSource, names: dict[str, Record], name: str) -> int | None:
-    text = _text(source, names, name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal()):
-        raise damaged(source.name, f"its {name} is {text!r}, expected a whole number")
-    return int(text)
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the small records of a checkpoint, and where its storages lie."""
 
+    source: ByteSource
+    prefix: str
+    names: dict[str, Record]
+    complain: Complain
 
-def _alignment(source: ByteSource, names: dict[str, Record]) -> int:
-    alignment = _number(source, names, ".storage_alignment")
-    if alignment is None:
-        return DEFAULT_ALIGNMENT
-    if not 1 <= alignment <= _MAX_ALIGNMENT:
-        raise damaged(source.name, f"its .storage_alignment is {alignment}, expected 1 to {_MAX_ALIGNMENT}")
-    return alignment
+    def _fail(self, name: str, what: str) -> None:
+        self.complain(damaged(self.source.name, what), f"{self.prefix}/{name}")
 
+    def _text(self, name: str) -> str | None:
+        if name not in self.names:
+            return None
+        record = self.names[name]
+        raw = self.source.at(record.start, min(record.size, _MAX_TEXT_BYTES))
+        return raw.decode("latin-1").strip()
 
-def _byteorder(source: ByteSource, names: dict[str, Record]) -> str | None:
-    order = _text(source, names, "byteorder")
-    if order not in (None, "little", "big"):
-        raise damaged(source.name, f"its byteorder is {order!r}, expected little or big")
-    return order
+    def number(self, name: str) -> int | None:
+        text = self._text(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdecimal()):
+            self._fail(name, f"its {name} is {text!r}, expected a whole number")
+            return None
+        return int(text)
 
+    def version(self) -> int | None:
+        if "version" not in self.names:
+            self._fail("version", "it has no version record, without which torch does not read it")
+        return self.number("version")
 
-def _storages(name: str, said: tuple[Storage, ...], names: dict[str, Record]) -> dict[str, StoredStorage]:
-    found: dict[str, StoredStorage] = {}
-    for storage in said:
-        stored = _stored(name, storage, names)
-        known = found.setdefault(storage.key, stored)
-        if known.bytes != stored.bytes:
-            raise damaged(name, f"storage {storage.key} is said to have {known.bytes} bytes, and {stored.bytes}")
-    return found
+    def alignment(self) -> int:
+        name = ".storage_alignment"
+        alignment = self.number(name)
+        if alignment is None:
+            return DEFAULT_ALIGNMENT
+        if not 1 <= alignment <= _MAX_ALIGNMENT:
+            self._fail(name, f"its .storage_alignment is {alignment}, expected 1 to {_MAX_ALIGNMENT}")
+            return DEFAULT_ALIGNMENT
+        return alignment
 
+    def byteorder(self) -> str | None:
+        order = self._text("byteorder")
+        if order not in (None, "little", "big"):
+            self._fail("byteorder", f"its byteorder is {order!r}, expected little or big")
+        return order
 
-def _stored(name: str, storage: Storage, names: dict[str, Record]) -> StoredStorage:
-    if storage.type_name not in STORAGE_DTYPES:
-        raise damaged(name, f"storage {storage.key} is of the unknown class {storage.type_name}")
-    dtype = STORAGE_DTYPES[storage.type_name]
-    size = storage.numel * ITEM_BYTES[dtype]
-    record = names.get(f"data/{storage.key}")
-    if record is None:
-        raise damaged(name, f"it has no record data/{storage.key}, which its pickle names")
-    if record.size < size:
-        what = f"record data/{storage.key} has {record.size} bytes, its {storage.numel} elements of {dtype} need {size}"
-        raise damaged(name, what)
-    return StoredStorage(storage.key, dtype, storage.location.decoded(), size, record)
+    def storages(self, said: tuple[Storage, ...]) -> dict[str, StoredStorage]:
+        found: dict[str, StoredStorage] = {}
+        for storage in said:
+            record = f"data/{storage.key}"
+            try:
+                stored = self._stored(storage, self.names.get(record))
+            except SegcliError as error:
+                self.complain(error, f"{self.prefix}/{record}")
+                continue
+            known = found.setdefault(storage.key, stored)
+            if known.bytes != stored.bytes:
+                self._fail(record, f"storage {storage.key} is said to have {known.bytes} bytes, and {stored.bytes}")
+        return found
+
+    def _stored(self, storage: Storage, record: Record | None) -> StoredStorage:
+        name, key = self.source.name, storage.key
+        if storage.type_name not in STORAGE_DTYPES:
+            raise damaged(name, f"storage {key} is of the unknown class {storage.type_name}")
+        dtype = STORAGE_DTYPES[storage.type_name]
+        size = storage.numel * ITEM_BYTES[dtype]
+        if record is None:
+            raise damaged(name, f"it has no record data/{key}, which its pickle names")
+        if record.size < size:
+            what = f"record data/{key} has {record.size} bytes, its {storage.numel} elements of {dtype} need {size}"
+            raise damaged(name, what)
+        data = Stretch(self.source, record.start, record.size, record.crc)
+        return StoredStorage(key, dtype, storage.location.decoded(), size, data)

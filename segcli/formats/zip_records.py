@@ -8,7 +8,7 @@ Source: APPNOTE.TXT 6.3.10 (PKWARE), sections 4.3 and 4.5.3.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from segcli.errors import SegcliError
@@ -60,11 +60,30 @@ class Entry:
     method: int
     crc: int
     size: int
+    packed: int
     header: int
+    disk: int
 
 
-def read_directory(source: ByteSource) -> tuple[Entry, ...]:
+# Told what is wrong with which record. It raises, or the reader goes on with the next.
+Complain = Callable[[SegcliError, str], None]
+
+
+def refuse(error: SegcliError, _where: str) -> None:
+    """Stop at the first thing that is wrong.
+
+    Raises:
+        SegcliError: Always.
+    """
+    raise error
+
+
+def read_directory(source: ByteSource, complain: Complain = refuse) -> tuple[Entry, ...]:
     """Read what the directory at the end of a zip names, which says what kind of archive it is.
+
+    Args:
+        source: The file.
+        complain: Told of what is wrong with single records.
 
     Raises:
         SegcliError: For a zip that is cut short, damaged, encrypted or split, or has names that lead outside.
@@ -78,6 +97,10 @@ def read_directory(source: ByteSource) -> tuple[Entry, ...]:
     offset = 0
     while offset < len(data):
         entry, offset = _read_entry(source.name, data, offset)
+        try:
+            _check_entry(source.name, entry)
+        except SegcliError as error:
+            complain(error, entry.name)
         entries.append(entry)
     if len(entries) != directory.entries:
         what = f"its end record names {directory.entries} records, its directory has {len(entries)}"
@@ -88,24 +111,34 @@ def read_directory(source: ByteSource) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
-def read_records(source: ByteSource, entries: Sequence[Entry]) -> tuple[Record, ...]:
+def read_records(source: ByteSource, entries: Sequence[Entry], complain: Complain = refuse) -> tuple[Record, ...]:
     """Read where the records of a zip lie, in the order in which they lie there; no data is read.
 
     Args:
         source: The file.
         entries: Its directory.
+        complain: Told of what is wrong with single records, which are then left out.
 
     Raises:
         SegcliError: For a zip that is damaged or compressed, whose records repeat, overlap or leave gaps, or whose two
             sets of headers disagree.
     """
-    _refuse_compressed(source.name, entries)
-    _refuse_repeats(source.name, entries)
-    ends = [entry.header for entry in entries[1:]] + [find_directory(source).start]
-    if entries[0].header != 0:
-        what = f"its first record starts at byte {entries[0].header}, not at 0"
-        raise damaged(source.name, what)
-    return tuple(_read_record(source, entry, end) for entry, end in zip(entries, ends, strict=True))
+    if packed := [entry for entry in entries if entry.method != 0]:
+        complain(_compressed(source.name, packed), packed[0].name)
+    _check_repeats(source.name, entries, complain)
+    ordered = sorted(entries, key=lambda entry: entry.header)
+    ends = [entry.header for entry in ordered[1:]] + [find_directory(source).start]
+    if ordered[0].header != 0:
+        what = f"its first record starts at byte {ordered[0].header}, not at 0"
+        complain(damaged(source.name, what), ordered[0].name)
+    records = []
+    for entry, end in zip(ordered, ends, strict=True):
+        if entry.method == 0:
+            try:
+                records.append(_read_record(source, entry, end))
+            except SegcliError as error:
+                complain(error, entry.name)
+    return tuple(records)
 
 
 def _read_entry(source: str, data: bytes, offset: int) -> tuple[Entry, int]:
@@ -119,13 +152,10 @@ def _read_entry(source: str, data: bytes, offset: int) -> tuple[Entry, int]:
     if end > len(data):
         raise damaged(source, f"its directory's entry at byte {offset} is cut short")
     raw_name = data[start : start + name_length]
-    name = _checked_name(source, raw_name)
+    name = raw_name.decode("utf-8", "backslashreplace")
     extra = data[start + name_length : start + name_length + extra_length]
     size, packed, header = _widened(source, name, extra, (size, packed, header))
-    _refuse_flags(source, name, flags, disk)
-    if packed != size and method == 0:
-        raise damaged(source, f"record {name} is stored, but has {packed} bytes for {size}")
-    return Entry(raw_name, name, flags, method, crc, size, header), end
+    return Entry(raw_name, name, flags, method, crc, size, packed, header, disk), end
 
 
 def _widened(source: str, name: str, extra: bytes, values: Sequence[int]) -> list[int]:
@@ -155,7 +185,19 @@ def _zip64_field(source: str, name: str, extra: bytes) -> bytes:
     return found[0] if found else b""
 
 
-def _checked_name(source: str, raw: bytes) -> str:
+def _check_entry(source: str, entry: Entry) -> None:
+    _check_name(source, entry.raw_name)
+    if entry.flags & _FLAG_ENCRYPTED:
+        message = f"{source} is encrypted (record {entry.name})"
+        raise SegcliError(message, hint="decrypt it first, with 7z or unzip and its password")
+    if entry.flags & ~(_FLAG_DESCRIPTOR | _FLAG_UTF8) or entry.disk:
+        flags = f"flags {entry.flags:#06x} on disk {entry.disk}"
+        raise damaged(source, f"record {entry.name} has {flags}, expected 0x0808 on disk 0")
+    if entry.packed != entry.size and entry.method == 0:
+        raise damaged(source, f"record {entry.name} is stored, but has {entry.packed} bytes for {entry.size}")
+
+
+def _check_name(source: str, raw: bytes) -> None:
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -167,35 +209,27 @@ def _checked_name(source: str, raw: bytes) -> str:
     if "" in parts or "." in parts or ".." in parts or "\\" in name or not name.isprintable() or name[1:2] == ":":
         message = f"{source} has a record named {name!r}, which leads out of the archive or is no plain name"
         raise SegcliError(message, hint="torch never writes such names: do not load this file")
-    return name
 
 
-def _refuse_flags(source: str, name: str, flags: int, disk: int) -> None:
-    if flags & _FLAG_ENCRYPTED:
-        message = f"{source} is encrypted (record {name})"
-        raise SegcliError(message, hint="decrypt it first, with 7z or unzip and its password")
-    if flags & ~(_FLAG_DESCRIPTOR | _FLAG_UTF8) or disk:
-        raise damaged(source, f"record {name} has flags {flags:#06x} on disk {disk}, expected 0x0808 on disk 0")
+def _compressed(source: str, entries: Sequence[Entry]) -> SegcliError:
+    more = f" and {len(entries) - 1:,} more" if len(entries) > 1 else ""
+    method = f"record {entries[0].name}, method {entries[0].method}{more}"
+    message = f"{source} is compressed ({method}), and torch stores records as they are"
+    return SegcliError(message, hint=f"it was zipped by another program; {_RESAVE}")
 
 
-def _refuse_compressed(source: str, entries: Sequence[Entry]) -> None:
-    for entry in entries:
-        if entry.method != 0:
-            method = f"record {entry.name}, method {entry.method}"
-            message = f"{source} is compressed ({method}), and torch stores records as they are"
-            raise SegcliError(message, hint=f"it was zipped by another program; {_RESAVE}")
-
-
-def _refuse_repeats(source: str, entries: Sequence[Entry]) -> None:
+def _check_repeats(source: str, entries: Sequence[Entry], complain: Complain) -> None:
     seen: set[str] = set()
     for before, entry in zip([None, *entries[:-1]], entries, strict=True):
         # Torch's zip library finds names whatever their case, so two that differ in case alone are one to it.
         if entry.name.lower() in seen:
             message = f"{source} has two records named {entry.name}"
-            raise SegcliError(message, hint="torch never writes such a file, and readers differ on which one counts")
+            hint = "torch never writes such a file, and readers differ on which one counts"
+            complain(SegcliError(message, hint=hint), entry.name)
         seen.add(entry.name.lower())
         if before is not None and entry.header <= before.header:
-            raise damaged(source, f"record {entry.name} does not lie behind {before.name}, as its directory has it")
+            what = f"record {entry.name} does not lie behind {before.name}, as its directory has it"
+            complain(damaged(source, what), entry.name)
 
 
 def _read_record(source: ByteSource, entry: Entry, end: int) -> Record:

@@ -167,6 +167,16 @@ def test_tensors_that_are_not_plain(tmp_path: Path) -> None:
             rebuild("_rebuild_wrapper_subclass", torch.Tensor, torch.int8, (2,), (1,), 0, None, "cuda:1", NO),
             [("", (2,), "int8", "cuda:1")],
         ),
+        (
+            rebuild(
+                "_rebuild_wrapper_subclass", torch.Tensor, torch.int8, (2,), (1,), 0, None, torch.device("cuda", 1)
+            ),
+            [("", (2,), "int8", "cuda:1")],
+        ),
+        (
+            rebuild("_rebuild_wrapper_subclass", torch.Tensor, torch.int8, (2,), (1,), 0, None, 5, NO),
+            [("", (2,), "int8", "unknown")],
+        ),
     ],
 )
 def test_rarer_ways_to_rebuild_a_tensor(node: Calls, rows: list[tuple[object, ...]]) -> None:
@@ -243,7 +253,7 @@ def test_other_values_in_few_words(tmp_path: Path) -> None:
         "size": ("torch.Size", "(2, 3)"),
         "scalar": ("numpy scalar", "0.5"),
         "int scalar": ("numpy scalar", "-7"),
-        "array": ("numpy.ndarray", "f4 of shape (3, 4)"),
+        "array": ("numpy.ndarray", "float32 of shape (3, 4)"),
         "text scalar": ("numpy scalar", "U2"),
         "counter": ("collections.Counter", "{'a': 2, 'b': 1}"),
         "empty": ("dict", "{}"),

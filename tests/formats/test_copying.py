@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from segcli.errors import SegcliError
 from segcli.formats import copying
-from segcli.formats.copying import copy_range, write_at
+from segcli.formats.copying import copy_file, copy_range, write_at
 
 
 @pytest.fixture
@@ -105,3 +106,24 @@ def test_errors_of_seeking_are_raised(files: tuple[int, int], monkeypatch: pytes
     monkeypatch.setattr(os, "lseek", broken)
     with pytest.raises(OSError, match="Input/output error"):
         copy_range(*files, 2**20, 0, 0, lambda _: None)
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_blocks_are_shared_where_the_file_system_can(
+    files: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+    shares: bool,  # noqa: FBT001 - both
+) -> None:
+    def clone(destination: int, request: int, source: int) -> int:
+        assert request == 0x40049409
+        if not shares:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        write_at(destination, content(source), 0)
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", clone)
+    write_at(files[0], b"content", 0)
+    counts: list[int] = []
+    copy_file(*files, counts.append)
+    assert content(files[1]) == b"content"
+    assert sum(counts) == 7

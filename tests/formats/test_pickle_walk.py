@@ -1,3 +1,4 @@
+import argparse
 import collections
 import datetime as dt
 import pickle
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from segcli.errors import SegcliError
 from segcli.formats import pickle_machine
 from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Text
+from segcli.formats.pickle_retag import retag
 from segcli.formats.pickle_walk import _STEPS, walk
-from tests.formats.crafting import Outside, Saved, pickled, storage
+from tests.formats.crafting import PLAIN, Outside, Saved, pickled, rebuild, storage
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
 values = st.recursive(
@@ -149,7 +151,7 @@ def test_ids_that_are_no_storages_are_refused(identity: tuple[object, ...]) -> N
         (b"N.N", "1 bytes follow its end"),
         (b"\x80\x04\x95\x02\0\0\0\0\0\0\0X\0\0\0\0.", "an opcode does not end with its frame"),
         (b"\x80\x04\x95\x20\0\0\0\0\0\0\0\x95\x02\0\0\0\0\0\0\0N.", "an opcode does not end with its frame"),
-        (b"P0\n.", "has the opcode PERSID at byte 0"),
+        (b"P0\n.", "refers at byte 0 to something outside"),
         (b"\x80\x05\x97.", "has the opcode NEXT_BUFFER at byte 2"),
         (b"(" * 10_001, "nests more than 10,000 levels"),
     ],
@@ -164,3 +166,35 @@ def test_more_opcodes_than_any_checkpoint_has(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pickle_machine, "MAX_OPCODES", 100)
     with pytest.raises(SegcliError, match="more than 100 opcodes"):
         walk(b"N0" * 100 + b"N.", "it")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [storage("cuda:0"), {"a": storage("cpu", "1")}, "cuda:0"],
+        {"device": "cpu", "w": rebuild(*PLAIN), "more": [(1, "cpu"), {2, 3}, argparse.Namespace(x=storage())]},
+        collections.OrderedDict(a=[storage(), storage()], b=collections.deque(["cpu"])),
+    ],
+    ids=["list", "dict", "objects"],
+)
+@pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
+def test_a_walk_without_a_root_says_the_same_of_storages_and_names(content: object, protocol: int) -> None:
+    data = pickled(content, protocol)
+    whole, light = walk(data, "it"), walk(data, "it", keep=False)
+    assert light.root is None
+    for name in ("globals", "calls", "filled", "opcodes", "frames", "protocol", "end"):
+        assert getattr(light, name) == getattr(whole, name)
+    assert [(one.key, one.location.place) for one in light.storages] == [
+        (one.key, one.location.place) for one in whole.storages
+    ]
+    assert [one.place for one in light.repeats] == [one.place for one in whole.repeats]
+    for tag in ("cuda:0", "cuda:1"):
+        assert retag(data, light, lambda _, to=tag: to, "it") == retag(data, whole, lambda _, to=tag: to, "it")  # type: ignore[misc]
+
+
+def test_a_memo_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickle_machine, "MAX_MEMO", 3)
+    data = b"\x80\x02]q\x00q\x01q\x02"
+    assert walk(data + b".", "a pickle", lambda identity: identity).root is not None
+    with pytest.raises(SegcliError, match="values at once"):
+        walk(data + b"q\x03.", "a pickle", lambda identity: identity)

@@ -3,6 +3,8 @@ import gzip
 import io
 import lzma
 import pickle
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from safetensors.torch import save
 
 from segcli.formats.byte_source import open_source
 from segcli.formats.sniff import Kind, refusal, sniff
+from tests.formats.crafting import tagged
 
 
 def saved(*, zipped: bool, protocol: int = 2) -> bytes:
@@ -43,6 +46,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 10
         (saved(zipped=True), Kind.ZIP, "zip"),
         (b"PK\x05\x06" + bytes(18), Kind.ZIP, "zip"),
         (saved(zipped=False), Kind.LEGACY, "torch's legacy format"),
+        (saved(zipped=False, protocol=1), Kind.LEGACY, "torch's legacy format"),
         (saved(zipped=False, protocol=5), Kind.LEGACY, "torch's legacy format"),
         (tarred(), Kind.TAR, "is a tar file"),
         (pickle.dumps([1]), Kind.PICKLE, "is a plain pickle"),
@@ -75,3 +79,15 @@ def test_files_are_named_for_what_they_are(tmp_path: Path, content: bytes, kind:
     assert words in error.message
     assert error.hint or kind is Kind.ZIP
     assert "{" not in error.message + error.hint
+
+
+def test_a_tensor_in_a_plain_pickle_is_named_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with tagged("cuda:0"):
+        Path("model.pkl").write_bytes(pickle.dumps({"w": torch.ones(3)}))
+    with open_source(Path("model.pkl")) as source:
+        error = refusal(source, sniff(source))
+    assert error.message.startswith("model.pkl is a plain pickle (pickle.dump) with tensors in it")
+    _, code, _ = error.hint.split('"')
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert torch.load("zip.pth")["w"].tolist() == [1, 1, 1]

@@ -14,6 +14,7 @@ from segcli.formats.byte_source import open_source
 from segcli.formats.npz_members import list_members, read_member_header
 from segcli.formats.tensor_file import read_tensor_header
 from tests.formats.crafting import Saved, save
+from tests.formats.old_files import Reference, members, save_legacy, storage_entry, tar, tensor_entry
 
 
 def npy(array: Saved) -> bytes:
@@ -186,3 +187,11 @@ def test_damage_is_an_error_and_never_a_traceback(tmp_path: Path) -> None:
         except SegcliError:
             refused += 1
     assert 300 < refused < 3_000
+
+
+def test_a_tensor_in_an_old_checkpoint(tmp_path: Path) -> None:
+    legacy = save_legacy({"w": torch.zeros(2, 3), "b": torch.zeros(3)}, tmp_path / "legacy.pth")
+    assert read_tensor_header(legacy, "w").shape == (2, 3)
+    entries = [tensor_entry(7, 100, (2,), (1,), 1)], [storage_entry(100, [1, 2, 3])]
+    old = tar(tmp_path / "old.pth", members({"w": Reference(7)}, *entries))
+    assert read_tensor_header(old).shape == (2,)
