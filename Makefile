@@ -44,9 +44,10 @@ test: $(VENV)/.installed-dev ## Run the tests, with branch coverage
 COVERAGE := 100
 
 .PHONY: fuzz
-fuzz: $(VENV)/.installed-dev ## Compare a million random expressions with torch and NumPy, from a new seed each time
+fuzz: $(VENV)/.installed-dev ## Compare a million random expressions with torch and NumPy, and mutate a million checkpoints, from a new seed each time
 	$(BIN)/python -m tests.shapes.fuzz --seed $(SEED)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q --timeout 7200 tests/shapes/test_batch.py -k any_bytes
+	SEGCLI_FUZZ_CASES=1000000 SEGCLI_FUZZ_SEED=$(SEED) SEGCLI_KILLS=100 $(BIN)/python -m pytest -q -n 2 --timeout 7200 tests/ckpt/test_fuzz.py tests/ckpt/test_atomicity.py
 
 # Give the seed of a run that failed to see it fail again.
 SEED := $(shell date +%s)

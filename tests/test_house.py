@@ -96,6 +96,15 @@ def test_checkpoints_need_nothing_heavy(tmp_path: Path) -> None:
     done = run_poisoned("ckpt", "convert", "cpu.pth", "cuda.pth", "--to", "cuda:0", cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert (tmp_path / "cuda.pth").exists()
+    # Arithmetic alone takes numpy: another dtype, and tensors whose elements do not lie one behind another.
+    for source, destination in (("cpu.pth", "it.safetensors"), ("it.safetensors", "back.pth")):
+        done = run_poisoned("ckpt", "convert", source, destination, cwd=tmp_path)
+        assert (done.code, done.err) == (0, "")
+    done = run_poisoned("ckpt", "convert", "cpu.pth", "old.pth", "--format", "legacy", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert run_poisoned("ckpt", "verify", "cuda.pth", cwd=tmp_path).code == 0
+    done = run_poisoned("ckpt", "strip", "cpu.pth", "weights.pth", "--weights-only", cwd=tmp_path)
+    assert (done.code, done.err) == (0, "")
 
 
 def test_a_batch_of_shapes_needs_nothing_heavy(tmp_path: Path) -> None:

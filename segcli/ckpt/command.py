@@ -1,93 +1,37 @@
-"""``segcli ckpt``: checkpoints moved between devices and looked into."""
-
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+"""``segcli ckpt``: checkpoints moved, looked into, checked, shrunk, compared and merged."""
 
 import typer
 
-from segcli.options import with_output
-
-if TYPE_CHECKING:
-    from segcli.emit import Output
+from segcli.ckpt.conversion.command import convert
+from segcli.ckpt.difference.command import diff
+from segcli.ckpt.inspection.command import inspect
+from segcli.ckpt.merging.command import merge
+from segcli.ckpt.stripping.command import strip
+from segcli.ckpt.verification.command import verify
 
 app = typer.Typer(rich_markup_mode="rich")
 
 
 @app.callback(invoke_without_command=True)
 def ckpt(context: typer.Context) -> None:
-    """Convert and inspect PyTorch checkpoints, without torch, a GPU, or running what they say.
+    """Move, check, shrink and compare PyTorch checkpoints, without torch, a GPU, or running what they say.
 
     Examples:
 
-    [bold]segcli ckpt inspect model.pth[/]                   what is inside
-    [bold]segcli ckpt convert gpu.pth cpu.pth --to cpu[/]    loads anywhere
+    [bold]segcli ckpt inspect model.pth[/]                         what is inside
+    [bold]segcli ckpt verify model.pth[/]                          is it whole, and safe to load?
+    [bold]segcli ckpt convert gpu.pth cpu.pth --to cpu[/]          loads anywhere
+    [bold]segcli ckpt strip last.pth net.pth --weights-only[/]     without the optimizer
+    [bold]segcli ckpt diff a.pth b.pth[/]                          what training changed
+    [bold]segcli ckpt merge *.pth --average --into swa.pth[/]      the mean of several
     """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
-def _complete_device(incomplete: str) -> list[str]:
-    return [tag for tag in ("cpu", "cuda", "cuda:0", "mps", "meta", "xpu") if tag.startswith(incomplete)]
-
-
-@app.command("convert")
-@with_output
-def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="A zip checkpoint, as torch.save writes.")],
-    destination: Annotated[Path, typer.Argument(metavar="DST", help="Where to write it.")],
-    *,
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="DEVICE",
-            help="cpu, cuda, cuda:N, mps, meta, xpu, hpu, mtia.",
-            autocompletion=_complete_device,
-        ),
-    ],
-    output: "Output",
-) -> None:
-    """Rewrite the devices that a checkpoint names, and copy all else byte for byte.
-
-    torch.load then puts the tensors on DEVICE by itself, without map_location.
-
-    Values are copied, never loaded: memory does not grow with them, and neither torch nor the device is needed.
-
-    Examples:
-
-    [bold]segcli ckpt convert gpu.pth cpu.pth --to cpu[/]
-    [bold]segcli ckpt convert trained.pt here.pt --to cuda:0[/]    from cuda:7, say
-    """
-    from segcli.ckpt.conversion import convert as run
-    from segcli.ckpt.report import conversion_tables
-    from segcli.emit import emit
-    from segcli.formats.byte_source import size_of
-    from segcli.progress import progress
-
-    with progress("copied", size_of(source), output, in_bytes=True) as advance:
-        result = run(source, destination, to, force=output.force, advance=advance)
-    emit("ckpt.convert", result, lambda: conversion_tables(result), output)
-
-
-@app.command("inspect")
-@with_output
-def inspect(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A zip checkpoint or a .safetensors file.")],
-    *,
-    output: "Output",
-) -> None:
-    """List a checkpoint's tensors, other values, devices, and every name in its pickle.
-
-    Only headers and the pickle are read, and nothing in it is run.
-
-    Examples:
-
-    [bold]segcli ckpt inspect model.pth[/]
-    [bold]segcli ckpt inspect model.safetensors --json[/]
-    """
-    from segcli.ckpt.inspection import inspect as run
-    from segcli.ckpt.report import inspection_tables
-    from segcli.emit import emit
-
-    result = run(source)
-    emit("ckpt", result, lambda: inspection_tables(result), output)
+app.command("convert")(convert)
+app.command("inspect")(inspect)
+app.command("verify")(verify)
+app.command("strip")(strip)
+app.command("diff")(diff)
+app.command("merge")(merge)

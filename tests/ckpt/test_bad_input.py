@@ -1,4 +1,5 @@
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -7,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from tests.conftest import Run
 from tests.formats.crafting import large, tags
@@ -26,12 +26,8 @@ def cut(path: Path) -> None:
         (lambda path: (path.unlink(), path.mkdir()), "error: model.pth is a folder, expected a file"),
         (cut, "error: model.pth is truncated"),
         (lambda path: path.write_bytes(b"<!DOCTYPE html>"), "error: model.pth is an HTML page"),
-        (
-            lambda path: torch.save([1], path, _use_new_zipfile_serialization=False),
-            "error: model.pth is a checkpoint in torch's legacy format",
-        ),
     ],
-    ids=["missing", "empty", "folder", "truncated", "HTML", "legacy"],
+    ids=["missing", "empty", "folder", "truncated", "HTML"],
 )
 def test_sources_that_are_no_checkpoint(
     segcli: Run, source: Path, command: list[str], spoil: Callable[[Path], object], error: str
@@ -45,12 +41,11 @@ def test_sources_that_are_no_checkpoint(
     assert not Path("DST").exists()
 
 
-def test_legacys_way_out_works(segcli: Run, source: Path) -> None:
-    torch.save({"w": torch.zeros(2)}, source, _use_new_zipfile_serialization=False)
-    hint = segcli("ckpt", "convert", source, "DST", "--to", "cpu").err.split("hint: ")[1]
-    code = hint.split('"')[1]
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert segcli("ckpt", "convert", "zip.pth", "DST", "--to", "cuda:0").code == 0
+def test_a_plain_pickle_is_not_converted(segcli: Run, source: Path) -> None:
+    source.write_bytes(pickle.dumps([1]))
+    done = segcli("ckpt", "convert", source, "DST", "--to", "cpu")
+    assert (done.code, done.out) == (2, "")
+    assert "error: model.pth is a plain pickle" in done.err
 
 
 def test_an_unknown_device(segcli: Run, source: Path) -> None:

@@ -43,7 +43,6 @@ def test_inspects_json_is_the_documented_one(segcli: Run, source: Path) -> None:
         "storage": "0",
         "offset": 0,
         "stride": [27, 9, 3, 1],
-        "layout": "strided",
     }
     assert document["other"][:2] == [
         {"key": "arch", "type": "str", "value": "bisenet"},
@@ -82,9 +81,9 @@ def test_inspect_reads_safetensors(segcli: Run, tmp_path: Path) -> None:
     assert "safetensors, 136 B, 1 tensor in 24 B of storage" in done.out
     assert "head.weight   (2, 3)" in done.out
     assert "__metadata__.format" in done.out
-    done = segcli("ckpt", "convert", path, tmp_path / "b", "--to", "cpu")
+    done = segcli("ckpt", "convert", path, tmp_path / "b.safetensors", "--to", "cpu")
     assert done.code == 2
-    assert "is a safetensors file, which names no device" in done.err
+    assert "safetensors names no devices, so that --to and --map would change nothing" in done.err
 
 
 def test_inspect_reads_standard_input_where_it_is_a_file(source: Path) -> None:
@@ -149,7 +148,13 @@ sys.exit(run(sys.argv[1:]))
 
 
 @pytest.mark.parametrize(
-    "argv", [["inspect", "SRC"], ["convert", "SRC", "DST", "--to", "cuda:0"]], ids=lambda one: one[0]
+    "argv",
+    [
+        ["inspect", "SRC"],
+        ["convert", "SRC", "DST", "--to", "cuda:0"],
+        ["strip", "SRC", "DST", "--drop", "ema", "--compact"],
+    ],
+    ids=lambda one: one[0],
 )
 def test_torch_is_not_needed(source: Path, argv: list[str]) -> None:
     words = [str(source) if word == "SRC" else word for word in argv]
@@ -195,7 +200,7 @@ def test_bare_it_shows_its_help(segcli: Run) -> None:
 
 
 def test_devices_complete() -> None:
-    from segcli.ckpt.command import _complete_device
+    from segcli.ckpt.conversion.command import _complete_device
 
     assert _complete_device("cu") == ["cuda", "cuda:0"]
 

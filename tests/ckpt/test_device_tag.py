@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segcli.ckpt.device_tag import check_tag
+from segcli.ckpt.conversion.device_tag import check_tag
 from segcli.errors import SegcliError
 
 

@@ -279,6 +279,14 @@ def test_what_is_not_known(expr: str, words: str) -> None:
         explain(expr, {"x": "2,3,4,5"} | ({"y": "int64:2,"} if re.search(r"\by\b", expr) else {}))
 
 
+def test_a_size_may_be_a_tensor_of_one_integer() -> None:
+    real = torch.nn.functional.interpolate(torch.zeros(2, 3, 4, 5), (torch.tensor(3), 2))
+    assert explain("F.interpolate(x, (n, 2))", {"x": "2,3,4,5", "n": "tensor(3)"}).torch.shape == tuple(real.shape)
+    error = explain("F.interpolate(x, (n, n))", {"x": "2,3,4,5", "n": "float32:()"}).torch.error
+    assert error is not None
+    assert error.type == "TypeError"
+
+
 def test_without_a_change_antialiasing_takes_any_dtype() -> None:
     expr = "F.interpolate(x, size=(4, 5), mode='bilinear', antialias=True)"
     real = torch.nn.functional.interpolate(

@@ -1,0 +1,1 @@
+"""``segcli ckpt convert``: a checkpoint moved to another device or into another format."""

@@ -1,0 +1,1 @@
+"""``segcli ckpt diff``: what differs between two checkpoints."""

@@ -1,0 +1,1 @@
+"""``segcli ckpt inspect``: what a checkpoint holds."""

@@ -1,0 +1,1 @@
+"""``segcli ckpt strip``: what a checkpoint is better without."""

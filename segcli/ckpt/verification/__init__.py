@@ -1,0 +1,1 @@
+"""``segcli ckpt verify``: whether a checkpoint is whole, and safe to load."""
