@@ -107,7 +107,7 @@ def cast(checkpoint: Checkpoint, dtype: str, *, keep: Sequence[str] = (), allow_
     storages = dict(checkpoint.storages)
     payloads: dict[str, Payload] = {}
     for key, stored in checkpoint.storages.items():
-        payloads[key] = _stretch(stored)
+        payloads[key] = stored.elements
         if key in chosen.storages:
             before = chosen.storages[key]
             count = stored.bytes // ITEM_BYTES[before]
@@ -222,12 +222,6 @@ def _rename_storages(checkpoint: Checkpoint, storages: dict[str, str], dtype: st
                 storage.type_name = _CLASSES[dtype]
                 storage.id.items[1] = Global(module, storage.type_name)
             storage.id.items[4] = storage.numel
-
-
-def _stretch(stored: StoredStorage) -> Stretch:
-    """Return the bytes of a storage's elements, of which its record may have more."""
-    data = stored.data
-    return data if data.size == stored.bytes else Stretch(data.source, data.start, stored.bytes)
 
 
 @dataclass(frozen=True)

@@ -22,3 +22,9 @@ class StoredStorage:
     location: str
     bytes: int
     data: Stretch
+
+    @property
+    def elements(self) -> Stretch:
+        """The bytes of its elements, of which its record may have more."""
+        data = self.data
+        return data if data.size == self.bytes else Stretch(data.source, data.start, self.bytes)

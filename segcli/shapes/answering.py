@@ -1,8 +1,8 @@
 """Makes the answer of a library out of what an expression gives: a tensor, several, or a plain value."""
 
-from segcli.shapes.result import Answer, Member
+from segcli.shapes.result import Answer, Failure, Member
 from segcli.shapes.symbols import product, total
-from segcli.shapes.values import DType, Listed, Pair, Parts, Size, Symbol, Tensor, Value, type_name
+from segcli.shapes.values import DType, Listed, Pair, Parts, RaisedError, Size, Symbol, Tensor, Value, type_name
 
 # How many bytes an element takes.
 ITEM_BYTES = {
@@ -12,6 +12,12 @@ ITEM_BYTES = {
     **dict.fromkeys(("int64", "uint64", "float64", "complex64"), 8),
     "complex128": 16,
 }
+
+
+def failure_of(error: RaisedError, expr: str) -> Failure:
+    """Return what a library raises, with the token of the expression that is at fault."""
+    start, end = error.span
+    return Failure(error.kind, error.message, expr[start:end], start, end, error.axis)
 
 
 def answer_with(result: Value, library: str, *, view: bool | None) -> Answer:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextvars import copy_context
 
 from segcli.errors import SegcliError
-from segcli.shapes.answering import answer_with
+from segcli.shapes.answering import answer_with, failure_of
 from segcli.shapes.differences import Case, is_same, may_differ, must_differ, name_difference
 from segcli.shapes.evaluate import NUMPY, TORCH, evaluate
 from segcli.shapes.formula import Written, write_formula
@@ -121,9 +121,7 @@ def tell(expr: str, node: Node, bindings: Mapping[str, Value], library: Library)
     try:
         result = evaluate(state, node)
     except RaisedError as error:
-        start, end = error.span
-        failure = Failure(error.kind, error.message, expr[start:end], start, end, error.axis)
-        return Told(Answer(None, None, None, (), failure), None, state)
+        return Told(Answer(None, None, None, (), failure_of(error, expr)), None, state)
     return Told(answer_with(result, library.name, view=_is_view(state)), result, state)
 
 

@@ -3,7 +3,6 @@
 import zlib
 from collections.abc import Iterator
 
-from segcli.ckpt.conversion.request import stretch_of
 from segcli.formats.byte_source import damaged
 from segcli.formats.stored_storage import StoredStorage
 
@@ -18,7 +17,7 @@ def checked_pieces(name: str, storage: StoredStorage) -> Iterator[bytes]:
     Raises:
         SegcliError: Where it is another.
     """
-    data, crc = stretch_of(storage), 0
+    data, crc = storage.elements, 0
     for piece in data.pieces():
         crc = zlib.crc32(piece, crc)
         yield piece
@@ -33,6 +32,6 @@ def check(name: str, storage: StoredStorage) -> None:
     Raises:
         SegcliError: As `checked_pieces`.
     """
-    if stretch_of(storage).crc:
+    if storage.elements.crc:
         for _ in checked_pieces(name, storage):
             pass

@@ -49,14 +49,8 @@ class Request:
         """Return the bytes of a storage's elements, of which its record may have more."""
         if self.casting:
             return self.data(self.casting.payloads[key])
-        return self.data(stretch_of(self.checkpoint.storages[key]))
+        return self.data(self.checkpoint.storages[key].elements)
 
     def data(self, payload: Payload) -> Payload:
         """Return what is written for a payload."""
         return Hollow(payload.size) if self.hollow else payload
-
-
-def stretch_of(stored: StoredStorage) -> Stretch:
-    """Return the bytes of a storage's elements, of which its record may have more."""
-    data = stored.data
-    return data if data.size == stored.bytes else Stretch(data.source, data.start, stored.bytes)

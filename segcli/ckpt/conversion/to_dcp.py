@@ -15,7 +15,7 @@ from typing import Any
 from segcli.ckpt.conversion.checksums import check
 from segcli.ckpt.conversion.crossing import to_zip
 from segcli.ckpt.conversion.plain_state import Key, PlainState, plain_state
-from segcli.ckpt.conversion.request import Request, stretch_of
+from segcli.ckpt.conversion.request import Request
 from segcli.errors import SegcliError
 from segcli.files import check_destination
 from segcli.formats.checkpoint import Checkpoint, open_checkpoint
@@ -81,7 +81,7 @@ def _located(checkpoint: Checkpoint, state: PlainState, value: Any) -> Any:  # n
     if tensor is None:
         return value
     view = tensor.view
-    data = stretch_of(checkpoint.storages[tensor.placed.storage.key])
+    data = checkpoint.storages[tensor.placed.storage.key].elements
     count = data.size // ITEM_BYTES[view.dtype]
     path = Path(checkpoint.source.name)
     return Located(path, data.start, count, view.dtype, view.offset, view.shape, view.stride)

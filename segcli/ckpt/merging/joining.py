@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from segcli.ckpt.difference.values import Values, atom
 from segcli.ckpt.merging.merge import Advance, Content, Merge, check_files, write
@@ -14,10 +14,12 @@ from segcli.elements.comparing import compare
 from segcli.errors import SegcliError
 from segcli.formats.checkpoint import Checkpoint, open_checkpoint
 from segcli.formats.node_preview import preview, type_name
-from segcli.formats.payload import Payload, Stretch
 from segcli.formats.pickle_nodes import Call, Mapping, Node, Text
 from segcli.formats.rebuilt_tensor import rebuilt_tensor
-from segcli.formats.stored_storage import StoredStorage
+
+if TYPE_CHECKING:
+    from segcli.formats.payload import Payload
+    from segcli.formats.stored_storage import StoredStorage
 
 # What dicts are in a pickle: plain ones, and calls that would make an ordered one.
 Dict = Mapping | Call
@@ -57,7 +59,7 @@ def join(
         whole = joiner.whole
         # Before anything is written, since it may be refused.
         tensors = len(holdings(whole).tensors)
-        storages: dict[str, Payload] = {key: _stretch(stored) for key, stored in whole.storages.items()}
+        storages: dict[str, Payload] = {key: stored.elements for key, stored in whole.storages.items()}
         protocol = max(file.protocol for file in files)
         content = Content(whole.root, protocol, storages, whole.byteorder, [file.source for file in files])
         written = write(content, destination, force=force, dry_run=dry_run, advance=advance or (lambda _: None))
@@ -81,12 +83,6 @@ def _check_byteorders(files: Sequence[Checkpoint]) -> None:
             expected = f"{files[0].byteorder}-endian as {files[0].source.name}"
             message = f"{file.source.name} is {file.byteorder}-endian, expected {expected}"
             raise SegcliError(message, hint="load it with torch, and save it again")
-
-
-def _stretch(stored: StoredStorage) -> Stretch:
-    """Return the bytes of a storage's elements, of which its record may have more."""
-    data = stored.data
-    return data if data.size == stored.bytes else Stretch(data.source, data.start, stored.bytes)
 
 
 class _Joiner:

@@ -67,7 +67,7 @@ def _zip(checkpoint: Checkpoint, root: Node, storages: dict[str, StoredStorage])
         (layout.prefix, layout.alignment) if isinstance(layout, TorchZip) else (_PREFIX, DEFAULT_ALIGNMENT)
     )
     assembly = assemble(root, checkpoint.protocol)
-    payloads = [_stretch(storages[key]) for key in assembly.keys]
+    payloads = [storages[key].elements for key in assembly.keys]
 
     def write(file: int, advance: Advance, outs: list[Payload]) -> int:
         records = torch_records(assembly.pickle, outs, alignment=alignment, byteorder=checkpoint.byteorder)
@@ -83,7 +83,7 @@ def _legacy(checkpoint: Checkpoint, layout: TorchLegacy, root: Node, storages: d
         raise SegcliError(message, hint="load each with torch, and save it to a file of its own")
     assembly = assemble(root, checkpoint.protocol, is_legacy=True)
     counts = [storages[key].bytes // ITEM_BYTES[storages[key].dtype] for key in assembly.keys]
-    payloads = [_stretch(storages[key]) for key in assembly.keys]
+    payloads = [storages[key].elements for key in assembly.keys]
     protocol = max(checkpoint.protocol, LOWEST_PROTOCOL)
 
     def write(file: int, advance: Advance, outs: list[Payload]) -> int:
@@ -100,7 +100,7 @@ def _safetensors(checkpoint: Checkpoint, root: Node, storages: dict[str, StoredS
     metadata = read_safetensors_header(checkpoint.source).metadata
     found = [(key, view) for key, value in pairs_of(root) if (view := strided_arguments(value))]
     keys = tuple(view.storage.key for _, view in found)
-    payloads = [_stretch(storages[key]) for key in keys]
+    payloads = [storages[key].elements for key in keys]
 
     def write(file: int, advance: Advance, outs: list[Payload]) -> int:
         tensors = [
@@ -118,9 +118,3 @@ def _rewriting(
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path, but the name of a device
         size = write(nothing.fileno(), lambda _: None, [Hollow(payload.size) for payload in payloads])
     return Rewriting(frozenset(keys), size, lambda file, advance: write(file, advance, list(payloads)))
-
-
-def _stretch(storage: StoredStorage) -> Stretch:
-    """Return the bytes of a storage's elements, of which its record may have more."""
-    data = storage.data
-    return data if data.size == storage.bytes else Stretch(data.source, data.start, storage.bytes)

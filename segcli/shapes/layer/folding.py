@@ -5,6 +5,7 @@ from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step
 from segcli.shapes.layer.kernels import bind_inner, bind_known, item_of, kept_step, no_kernel
 from segcli.shapes.layer.layers import as_tensor
+from segcli.shapes.layer.unfolding import DEFAULTS, check_numbers
 from segcli.shapes.layer.windows import Window, bracketed, read_sizes
 from segcli.shapes.python_call import n_tuple
 from segcli.shapes.symbols import equal, product, quotient
@@ -13,9 +14,6 @@ from segcli.shapes.values import INTEGER, Item, Listed, RaisedError, Shape, Size
 _FUNCTION = "input, output_size, kernel_size, dilation=1, padding=0, stride=1"
 _NAMES = ("output_size", "kernel_size", "dilation", "padding", "stride")
 _INNER = f"Tensor input, {', '.join(f'ints {name}' for name in _NAMES)}"
-_DEFAULTS = {"dilation": 1, "padding": 0, "stride": 1}
-# The order in which PyTorch looks at the values.
-_CHECKED = (("kernel_size", "kernel", 1), ("dilation", "dilation", 1), ("padding", "pad", 0), ("stride", "stride", 1))
 _BATCHED = 3
 _ADVICE = "np.add.at of the windows' positions adds columns up"
 
@@ -30,13 +28,13 @@ def fold(call: Call) -> Computed:
         RaisedError: As PyTorch raises.
     """
     given = bind_known(call, "fold", _FUNCTION)
-    items = {name: item_of(given, name, _DEFAULTS.get(name), call.span) for name in _NAMES}
+    items = {name: item_of(given, name, DEFAULTS.get(name), call.span) for name in _NAMES}
     pairs = [Item(Listed(n_tuple(item, 2), is_tuple=True), item.text, item.span) for item in items.values()]
     bound = bind_inner(call, "col2im", _INNER, [given["input"].item, *pairs])
     source = bound["input"].item
     # C++ evaluates arguments from the last to the first.
     sizes = {name: read_sizes("col2im", name, bound[name], 2) for name in reversed(_NAMES)}
-    _check_numbers(items, sizes)
+    check_numbers(items, sizes)
     shape = as_tensor(source).shape
     needs = _check_shape(source, items, sizes)
     if as_tensor(source).dtype in INTEGER:
@@ -47,20 +45,6 @@ def fold(call: Call) -> Computed:
     result = call.make(made, as_tensor(source).dtype)
     why = "where windows overlap, their values are added up: unfold(fold(x)) is x times how many windows hold it"
     return Computed(result, (source,), _steps(call, items, shape, sizes, made), why=why, needs=tuple(needs))
-
-
-def _check_numbers(items: dict[str, Item], sizes: dict[str, Shape]) -> None:
-    for name in ("output_size", "kernel_size", "dilation", "padding", "stride"):
-        if len(sizes[name]) != 2:  # noqa: PLR2004 - height and width
-            words = f"It is expected {name} equals to 2, but got size {len(sizes[name])}"
-            raise RaisedError(items[name].span, "RuntimeError", words)
-    for name, short, least in _CHECKED:
-        height, width = sizes[name]
-        if any(isinstance(size, int) and size < least for size in (height, width)):
-            what = "kernel size" if name == "kernel_size" else name
-            bound = "non-negative" if not least else "greater than zero"
-            words = f"{what} should be {bound}, but got {short}_height: {height} {short}_width: {width}"
-            raise RaisedError(items[name].span, "RuntimeError", words)
 
 
 def _check_shape(source: Item, items: dict[str, Item], sizes: dict[str, Shape]) -> list[str]:

@@ -12,7 +12,7 @@ from segcli.shapes.values import INTEGER, Item, Listed, RaisedError, Shape, Size
 
 _FUNCTION = "input, kernel_size, dilation=1, padding=0, stride=1"
 _INNER = "Tensor input, ints kernel_size, ints dilation, ints padding, ints stride"
-_DEFAULTS = {"dilation": 1, "padding": 0, "stride": 1}
+DEFAULTS = {"dilation": 1, "padding": 0, "stride": 1}
 # The order in which PyTorch looks at the values.
 _CHECKED = (("kernel_size", "kernel", 1), ("dilation", "dilation", 1), ("padding", "pad", 0), ("stride", "stride", 1))
 _BATCHED = 4
@@ -29,7 +29,7 @@ def unfold(call: Call) -> Computed:
     """
     given = bind_known(call, "unfold", _FUNCTION)
     items = {"kernel_size": given["kernel_size"].item}
-    items |= {name: item_of(given, name, default, call.span) for name, default in _DEFAULTS.items()}
+    items |= {name: item_of(given, name, default, call.span) for name, default in DEFAULTS.items()}
     pairs = [
         Item(Listed(n_tuple(items[name], 2), is_tuple=True), items[name].text, items[name].span)
         for name in ("kernel_size", "dilation", "padding", "stride")
@@ -40,7 +40,7 @@ def unfold(call: Call) -> Computed:
     sizes = {
         name: read_sizes("im2col", name, bound[name], 2) for name in ("stride", "padding", "dilation", "kernel_size")
     }
-    _check_numbers(items, sizes)
+    check_numbers(items, sizes)
     _check_shape(source)
     shape = as_tensor(source).shape
     windows = tuple(
@@ -65,11 +65,12 @@ def unfold(call: Call) -> Computed:
     )
 
 
-def _check_numbers(items: dict[str, Item], sizes: dict[str, Shape]) -> None:
-    for name, _, _ in _CHECKED:
+def check_numbers(items: dict[str, Item], sizes: dict[str, Shape]) -> None:
+    """Refuse numbers that are no pairs, or too small; ``fold``, the way back, takes the same."""
+    for name, item in items.items():
         if len(sizes[name]) != 2:  # noqa: PLR2004 - height and width
             words = f"It is expected {name} equals to 2, but got size {len(sizes[name])}"
-            raise RaisedError(items[name].span, "RuntimeError", words)
+            raise RaisedError(item.span, "RuntimeError", words)
     for name, short, least in _CHECKED:
         height, width = sizes[name]
         if any(isinstance(size, int) and size < least for size in (height, width)):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
 from segcli.errors import SegcliError
-from segcli.shapes.answering import answer_with
+from segcli.shapes.answering import answer_with, failure_of
 from segcli.shapes.differences import Case, may_differ, must_differ
 from segcli.shapes.evaluate import NUMPY, TORCH, evaluate
 from segcli.shapes.formula import write_formula
@@ -72,8 +72,7 @@ def ask(expr: str, node: Node, bindings: Mapping[str, Value], library: Library) 
     try:
         return Asked(evaluate(state, node), state)
     except RaisedError as error:
-        start, end = error.span
-        failure = Failure(error.kind, error.message, expr[start:end], start, end, error.axis)
+        failure = failure_of(error, expr)
     except SegcliError as error:
         failure = Failure(UNKNOWN, error.message, expr, 0, len(expr), None)
     return Asked(None, state, failure)
