@@ -1,0 +1,145 @@
+"""The kernels as operators of torch: with a gradient, and without a break in a graph of torch.compile."""
+
+from dataclasses import astuple
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segcli.nn.kernels import backends
+from segcli.nn.kernels.checks import unsoundness
+from segcli.nn.kernels.precision import accumulator, compute_dtype
+from segcli.nn.kernels.problem import N_COLUMNS, Answer, Problem, Wanted, empty
+
+_Answer = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+class UnsoundError(ValueError):
+    """Logits that are not finite, or labels that are no class; the place is counted in (N, C, P)."""
+
+
+def ask(problem: Problem, wanted: Wanted, *, backend: str = "auto", validate: bool = True) -> Answer:
+    """Answer a problem, with a graph: the sums and the losses of the pixels have a gradient.
+
+    Args:
+        problem: What is read.
+        wanted: What is asked beside the sums.
+        backend: See `segcli.nn.kernels.backends.choose`.
+        validate: Refuse logits that are not finite and labels that are none. The reading itself finds them, and is
+            safe from them, so that this costs a look at two flags.
+
+    Raises:
+        UnsoundError: Under ``validate``.
+        SegcliError: Where the backend that was named cannot be had.
+    """
+    settings = (problem.multiclass, problem.ignore_index, [problem.gamma, problem.bound])
+    return Answer(*_statistics(problem.logits, problem.labels, *settings, list(astuple(wanted)), backend, validate))
+
+
+@torch.library.custom_op("segcli::statistics", mutates_args=())
+def _statistics(
+    logits: Tensor,
+    labels: Tensor,
+    multiclass: bool,  # noqa: FBT001 - an operator of torch takes plain values, by position
+    ignore_index: int | None,
+    numbers: list[float],
+    wanted: list[bool],
+    backend: str,
+    validate: bool,  # noqa: FBT001
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    problem = Problem(logits, labels, multiclass, ignore_index, *numbers)
+    answer = backends.load(backends.choose(logits, backend)).forward(problem, Wanted(*wanted))
+    if validate and not bool(answer.sound.all()):
+        message = unsoundness(logits, labels, logits.shape[1] if multiclass else 2, ignore_index)
+        if message:
+            raise UnsoundError(message)
+    return answer.sums, answer.pixels, answer.predictions, answer.confusion, answer.sound
+
+
+@_statistics.register_fake
+def _(
+    logits: Tensor,
+    labels: Tensor,
+    multiclass: bool,  # noqa: FBT001
+    ignore_index: int | None,
+    numbers: list[float],
+    wanted: list[bool],
+    backend: str,
+    validate: bool,  # noqa: FBT001
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    del backend, validate
+    return shapes(Problem(logits, labels, multiclass, ignore_index, *numbers), Wanted(*wanted))
+
+
+@torch.library.custom_op("segcli::statistics_backward", mutates_args=())
+def _statistics_backward(
+    grad_sums: Tensor,
+    grad_pixels: Tensor | None,
+    logits: Tensor,
+    labels: Tensor,
+    multiclass: bool,  # noqa: FBT001
+    ignore_index: int | None,
+    numbers: list[float],
+    backend: str,
+) -> Tensor:
+    problem = Problem(logits, labels, multiclass, ignore_index, *numbers)
+    return backends.load(backends.choose(logits, backend)).backward(problem, grad_sums, grad_pixels)
+
+
+@_statistics_backward.register_fake
+def _(
+    grad_sums: Tensor,
+    grad_pixels: Tensor | None,
+    logits: Tensor,
+    labels: Tensor,
+    multiclass: bool,  # noqa: FBT001
+    ignore_index: int | None,
+    numbers: list[float],
+    backend: str,
+) -> Tensor:
+    del grad_sums, grad_pixels, labels, multiclass, ignore_index, numbers, backend
+    return torch.empty_like(logits)
+
+
+def _remember(ctx: Any, inputs: tuple[Any, ...], output: _Answer) -> None:  # noqa: ANN401 - torch's own context
+    del output
+    logits, labels, multiclass, ignore_index, numbers, wanted, backend, _ = inputs
+    # Nothing a pixel but what was given: the backward pass takes the softmax of its one read anew.
+    ctx.save_for_backward(logits, labels)
+    ctx.settings = (multiclass, ignore_index, numbers, backend)
+    ctx.pixels = Wanted(*wanted).pixels
+
+
+def _gradient(ctx: Any, grad_sums: Tensor, grad_pixels: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    of_pixels = grad_pixels if ctx.pixels else None
+    gradient = _statistics_backward(grad_sums, of_pixels, *ctx.saved_tensors, *ctx.settings)
+    return gradient, None, None, None, None, None, None, None
+
+
+_statistics.register_autograd(_gradient, setup_context=_remember)
+
+
+def shapes(problem: Problem, wanted: Wanted) -> _Answer:
+    """Return uninitialised tensors of the shapes and dtypes of an answer."""
+    logits, labels = problem.logits, problem.labels
+    n_images, n_classes = logits.shape[:2]
+    of_losses, whole = compute_dtype(logits.dtype), torch.int64
+    return (
+        logits.new_empty((n_images, problem.n_rows, N_COLUMNS), dtype=accumulator(logits)),
+        logits.new_empty(labels.shape, dtype=of_losses) if wanted.pixels else empty(logits, of_losses),
+        logits.new_empty(labels.shape, dtype=whole) if wanted.predictions else empty(logits, whole),
+        logits.new_empty((n_classes, n_classes), dtype=whole) if wanted.confusion else empty(logits, whole),
+        logits.new_empty(2, dtype=torch.bool),
+    )
+
+
+@torch.library.custom_op("segcli::argmax", mutates_args=())
+def largest(logits: Tensor, backend: str) -> Tensor:
+    """Return the class with the largest logit: (N, C, P) to (N, P), int64."""
+    return backends.load(backends.choose(logits, backend)).argmax(logits)
+
+
+@largest.register_fake
+def _(logits: Tensor, backend: str) -> Tensor:
+    del backend
+    return logits.new_empty((logits.shape[0], logits.shape[2]), dtype=torch.int64)
