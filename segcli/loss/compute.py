@@ -1,104 +1,93 @@
-"""The losses of one batch in memory, as numbers."""
+"""The losses of one batch in memory, as numbers; all of them from one read of the logits."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import torch  # noqa: TID253 - reached through segcli.loss.evaluation alone, which imports it where it is used
-from torch import Tensor  # noqa: TID253 - as above
+from typing import TYPE_CHECKING
 
 from segcli.loss.layout import Layout
 from segcli.loss.result import LossValue, OhemValue
-from segcli.loss.settings import KnownMode, LossSettings
-from segcli.nn.losses.dice import check_settings, parts_of
-from segcli.nn.losses.focal import check_alpha, check_gamma, pixel_focal
-from segcli.nn.losses.inputs import Inputs, prepare
-from segcli.nn.losses.ohem import check_thresh, select_hard
-from segcli.nn.losses.sums import (
-    accumulator,
-    class_counts,
-    class_sums,
-    element_cross_entropy,
-    pixel_cross_entropy,
-    ratio,
-    total,
-)
+from segcli.loss.settings import LossSettings
+from segcli.nn.kernels.reading import Statistics, statistics
+from segcli.nn.kernels.selection import check_thresh, loss_bound
+from segcli.nn.losses.cross_entropy import cross_entropy_of
+from segcli.nn.losses.dice import dice_of
+from segcli.nn.losses.focal import alpha_of_labels, check_alpha, focal_of
+from segcli.nn.losses.ohem import ohem_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What the losses work on.
+    """What the losses are made of.
 
     Attributes:
-        mode: ``multiclass``, ``multilabel`` or ``binary``.
-        inputs: Ready for arithmetic.
-        by_label: The same with a class axis and whole labels, to choose and count pixels by label; none for multilabel.
-            A sigmoid is the softmax over two classes of which the first has logit 0.
+        found: What one read of the logits gave.
+        settings: With which parameters.
     """
 
-    mode: KnownMode
-    inputs: Inputs
-    by_label: Inputs | None
+    found: Statistics
+    settings: LossSettings
 
 
-def make_batch(logits: Tensor, labels: Tensor, layout: Layout, settings: LossSettings) -> Batch:
-    """View the tensors as ``layout`` says, and make them ready."""
-    inputs = prepare(
+def read_batch(
+    logits: "Tensor", labels: "Tensor", layout: Layout, settings: LossSettings, wanted: tuple[str, ...]
+) -> Batch:
+    """View the tensors as ``layout`` says, and read what the ``wanted`` losses need."""
+    found = statistics(
         logits.reshape(layout.logits),
         labels.reshape(layout.labels),
         mode=layout.mode,
         ignore_index=settings.ignore_index,
+        thresh=settings.thresh if "ohem" in wanted else 0.0,
+        gamma=settings.gamma if "focal" in wanted else 0.0,
+        pixels="ohem" in wanted,
+        squares="dice" in wanted and settings.squared,
         validate=False,
     )
-    if layout.mode == "multilabel":
-        return Batch(layout.mode, inputs, None)
-    if layout.mode == "multiclass":
-        return Batch(layout.mode, inputs, inputs)
-    two = torch.stack([torch.zeros_like(inputs.logits), inputs.logits], dim=1)
-    return Batch(layout.mode, inputs, Inputs(two, inputs.labels.to(torch.int64), inputs.valid))
+    return Batch(found, settings)
 
 
-def _ce(batch: Batch, _: LossSettings) -> LossValue:
-    return _mean(pixel_cross_entropy(batch.inputs), batch)
+def _cross_entropy(batch: Batch) -> LossValue:
+    found = batch.found
+    return LossValue(cross_entropy_of(found).item(), _means(found.cross_entropy, found))
 
 
-def _bce(batch: Batch, _: LossSettings) -> LossValue:
-    return _mean(element_cross_entropy(batch.inputs), batch)
+def _focal(batch: Batch) -> LossValue:
+    found, alpha = batch.found, batch.settings.alpha
+    check_alpha(alpha, found.mode)
+    weights = alpha_of_labels(alpha, found.focal, found.mode)
+    return LossValue(
+        focal_of(found, alpha=alpha).item(), _means(found.focal if weights is None else found.focal * weights, found)
+    )
 
 
-def _focal(batch: Batch, settings: LossSettings) -> LossValue:
-    check_gamma(settings.gamma)
-    check_alpha(settings.alpha, batch.mode)
-    return _mean(pixel_focal(batch.inputs, gamma=settings.gamma, alpha=settings.alpha, mode=batch.mode), batch)
-
-
-def _ohem(batch: Batch, settings: LossSettings) -> LossValue:
-    check_thresh(settings.thresh)
-    by_label = batch.by_label
-    if by_label is None:  # pragma: no cover - ohem does not apply to multilabel
-        raise NotImplementedError
-    losses = pixel_cross_entropy(by_label)
-    chosen = select_hard(losses, by_label.valid, thresh=settings.thresh, n_min=settings.n_min)
-    kept = class_sums(chosen.share, by_label).sum(0)
-    sums = class_sums(chosen.share * losses, by_label).sum(0)
+def _ohem(batch: Batch) -> LossValue:
+    thresh = batch.settings.thresh
+    check_thresh(thresh)
+    parts = ohem_of(batch.found, n_min=batch.settings.n_min)
+    choice, losses, kept = parts.choice, parts.losses.flatten(), parts.kept.flatten()
+    untouched = choice.branch in ("hard", "none")
     return OhemValue(
-        value=chosen.loss.item(),
-        per_class=_quotients(sums, kept),
-        n_valid=chosen.n_valid,
-        n_hard=chosen.n_hard,
-        n_min=chosen.n_min,
-        n_kept=chosen.n_kept,
-        threshold=chosen.threshold,
-        loss_threshold=chosen.loss_threshold,
-        branch=chosen.branch,
+        value=parts.loss.item(),
+        per_class=_quotients(losses, kept),
+        n_valid=choice.n_valid,
+        n_hard=choice.n_hard,
+        n_min=choice.n_min,
+        n_kept=choice.n_kept,
+        threshold=thresh if untouched else math.exp(-choice.level),
+        loss_threshold=loss_bound(thresh) if untouched else choice.level,
+        branch=choice.branch,
         n_kept_per_class=tuple(kept.tolist()),
     )
 
 
-def _dice(batch: Batch, settings: LossSettings) -> LossValue:
-    check_settings(settings.smooth, settings.reduce, settings.absent)
-    parts = parts_of(
-        batch.inputs,
-        mode=batch.mode,
+def _dice(batch: Batch) -> LossValue:
+    settings = batch.settings
+    parts = dice_of(
+        batch.found,
         smooth=settings.smooth,
         squared=settings.squared,
         reduce=settings.reduce,
@@ -107,37 +96,33 @@ def _dice(batch: Batch, settings: LossSettings) -> LossValue:
     counted = parts.counted.to(parts.losses.dtype)
     per_class = _quotients((parts.losses * counted).sum(0), counted.sum(0))
     # Binary Dice is that of the foreground; the background has none.
-    return LossValue(parts.loss.item(), (None, *per_class) if batch.mode == "binary" else per_class)
+    return LossValue(parts.loss.item(), (None, *per_class) if batch.found.mode == "binary" else per_class)
 
 
-LOSS_FUNCTIONS: dict[str, Callable[[Batch, LossSettings], LossValue]] = {
-    "ce": _ce,
+LOSS_FUNCTIONS: dict[str, Callable[[Batch], LossValue]] = {
+    "ce": _cross_entropy,
     "ohem": _ohem,
     "dice": _dice,
     "focal": _focal,
-    "bce": _bce,
+    # Cross-entropy of sigmoids.
+    "bce": _cross_entropy,
 }
 
 
-def _mean(losses: Tensor, batch: Batch) -> LossValue:
-    value = ratio(total(losses), batch.inputs.valid.sum()).item()
-    if batch.by_label is None:
-        valid = batch.inputs.valid
-        return LossValue(value, _quotients(_over_images(losses), _over_images(valid)))
-    return LossValue(value, _quotients(class_sums(losses, batch.by_label).sum(0), count_classes(batch)))
+def count_classes(found: Statistics) -> "Tensor":
+    """Count the pixels of every class, the background's of binary labels too; for multilabel, those that have it."""
+    return found.labelled.sum(0) if found.mode == "multilabel" else _by_class(found.count, found)
 
 
-def count_classes(batch: Batch) -> Tensor:
-    """Count the pixels of every class; for multilabel, those that have it."""
-    return _over_images(batch.inputs.labels > 0) if batch.by_label is None else class_counts(batch.by_label).sum(0)
+def _means(sums: "Tensor", found: Statistics) -> tuple[float | None, ...]:
+    return _quotients(_by_class(sums, found), _by_class(found.count, found))
 
 
-def _over_images(values: Tensor) -> Tensor:
-    """Add up by class: (N, C, *S) to (C,)."""
-    dtype = accumulator(values) if values.is_floating_point() else torch.int64
-    return values.transpose(0, 1).flatten(1).sum(1, dtype=dtype)
+def _by_class(sums: "Tensor", found: Statistics) -> "Tensor":
+    """Add up over the images: by label for multiclass and binary, over both labels of a class for multilabel."""
+    return sums.sum((0, 2)) if found.mode == "multilabel" else sums.sum(0).flatten()
 
 
-def _quotients(sums: Tensor, counts: Tensor) -> tuple[float | None, ...]:
+def _quotients(sums: "Tensor", counts: "Tensor") -> tuple[float | None, ...]:
     pairs = zip(sums.tolist(), counts.tolist(), strict=True)
     return tuple(above / below if below else None for above, below in pairs)

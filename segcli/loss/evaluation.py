@@ -17,7 +17,7 @@ from segcli.tensorio import STANDARD_INPUT, load_tensor, split_reference
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from segcli.loss.compute import Batch
+    from segcli.nn.kernels.reading import Statistics
 
 Advance = Callable[[int], None]
 
@@ -86,7 +86,7 @@ def evaluate(
     """
     import torch
 
-    from segcli.loss.compute import LOSS_FUNCTIONS, make_batch
+    from segcli.loss.compute import LOSS_FUNCTIONS, read_batch
 
     sources = _source(names[0], logits), _source(names[1], labels)
     check_logits(logits, names[0])
@@ -99,24 +99,26 @@ def evaluate(
     class_names = _class_names(settings, layout, names[0])
     losses = {}
     with torch.inference_mode(), _parameter_errors():
-        batch = make_batch(logits.to(device), labels.to(device), layout, settings)
+        batch = read_batch(logits.to(device), labels.to(device), layout, settings, wanted)
         for name in wanted:
-            losses[name] = LOSS_FUNCTIONS[name](batch, settings)
+            losses[name] = LOSS_FUNCTIONS[name](batch)
             advance(1)
-        inputs = _describe(batch, layout, sources, class_names)
+        inputs = _describe(batch.found, layout, sources, class_names)
     return LossResult(losses, inputs, settings.as_json(wanted), tuple(notes))
 
 
-def _describe(batch: "Batch", layout: Layout, sources: tuple[Source, Source], class_names: Sequence[str]) -> LossInputs:
+def _describe(
+    found: "Statistics", layout: Layout, sources: tuple[Source, Source], class_names: Sequence[str]
+) -> LossInputs:
     from segcli.loss.compute import count_classes
 
-    counts = count_classes(batch).tolist()
-    n_labels, n_valid = batch.inputs.valid.numel(), int(batch.inputs.valid.sum())
+    counts = [int(count) for count in count_classes(found).tolist()]
+    n_labels, n_valid = found.labels.numel(), int(found.count.sum())
     return LossInputs(
         logits=sources[0],
         labels=sources[1],
         mode=layout.mode,
-        device=str(batch.inputs.logits.device),
+        device=str(found.labels.device),
         n_images=layout.labels[0],
         n_labels=n_labels,
         n_valid=n_valid,

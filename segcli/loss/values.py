@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from segcli.errors import SegcliError
 from segcli.loss.layout import Layout
-from segcli.nn.losses.inputs import first_bad_label, first_bad_logit
+from segcli.nn.kernels.checks import first_bad_label, first_bad_logit
 from segcli.units import format_count
 
 if TYPE_CHECKING:

@@ -14,40 +14,78 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcli.nn.losses.bce import BCEWithLogitsLoss, bce_with_logits_loss
+    from segcli.nn.losses.bce import BCELoss, BCEWithLogitsLoss, bce_loss, bce_with_logits_loss
+    from segcli.nn.losses.combined import CombinedLoss, combined_loss
     from segcli.nn.losses.cross_entropy import CrossEntropyLoss, cross_entropy_loss
     from segcli.nn.losses.dice import DiceLoss, dice_loss
     from segcli.nn.losses.focal import FocalLoss, focal_loss
+    from segcli.nn.losses.focal_tversky import FocalTverskyLoss, focal_tversky_loss
+    from segcli.nn.losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss
+    from segcli.nn.losses.jaccard import JaccardLoss, jaccard_loss
+    from segcli.nn.losses.lovasz import LovaszHingeLoss, LovaszSoftmaxLoss, lovasz_hinge_loss, lovasz_softmax_loss
     from segcli.nn.losses.ohem import OhemCrossEntropyLoss, OhemSelection, ohem_cross_entropy_loss, ohem_selection
+    from segcli.nn.losses.tversky import TverskyLoss, tversky_loss
 
 _HOMES = {
+    "BCELoss": "bce",
     "BCEWithLogitsLoss": "bce",
+    "CombinedLoss": "combined",
     "CrossEntropyLoss": "cross_entropy",
     "DiceLoss": "dice",
     "FocalLoss": "focal",
+    "FocalTverskyLoss": "focal_tversky",
+    "GeneralizedDiceLoss": "generalized_dice",
+    "JaccardLoss": "jaccard",
+    "LovaszHingeLoss": "lovasz",
+    "LovaszSoftmaxLoss": "lovasz",
     "OhemCrossEntropyLoss": "ohem",
     "OhemSelection": "ohem",
+    "TverskyLoss": "tversky",
+    "bce_loss": "bce",
     "bce_with_logits_loss": "bce",
+    "combined_loss": "combined",
     "cross_entropy_loss": "cross_entropy",
     "dice_loss": "dice",
     "focal_loss": "focal",
+    "focal_tversky_loss": "focal_tversky",
+    "generalized_dice_loss": "generalized_dice",
+    "jaccard_loss": "jaccard",
+    "lovasz_hinge_loss": "lovasz",
+    "lovasz_softmax_loss": "lovasz",
     "ohem_cross_entropy_loss": "ohem",
     "ohem_selection": "ohem",
+    "tversky_loss": "tversky",
 }
 
 __all__ = [
+    "BCELoss",
     "BCEWithLogitsLoss",
+    "CombinedLoss",
     "CrossEntropyLoss",
     "DiceLoss",
     "FocalLoss",
+    "FocalTverskyLoss",
+    "GeneralizedDiceLoss",
+    "JaccardLoss",
+    "LovaszHingeLoss",
+    "LovaszSoftmaxLoss",
     "OhemCrossEntropyLoss",
     "OhemSelection",
+    "TverskyLoss",
+    "bce_loss",
     "bce_with_logits_loss",
+    "combined_loss",
     "cross_entropy_loss",
     "dice_loss",
     "focal_loss",
+    "focal_tversky_loss",
+    "generalized_dice_loss",
+    "jaccard_loss",
+    "lovasz_hinge_loss",
+    "lovasz_softmax_loss",
     "ohem_cross_entropy_loss",
     "ohem_selection",
+    "tversky_loss",
 ]
 
 

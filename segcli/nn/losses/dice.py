@@ -1,32 +1,20 @@
 """Dice: one minus the overlap of what is predicted and what is there, class by class."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from segcli.nn.losses.inputs import Inputs, Mode, Weights, checked_weights, class_weights, prepare
-from segcli.nn.losses.sums import accumulator, class_counts, class_sums, ratio
+from segcli.nn.kernels.backends import Backend
+from segcli.nn.kernels.checks import Mode
+from segcli.nn.kernels.precision import compute_dtype
+from segcli.nn.kernels.reading import Statistics
+from segcli.nn.losses.inputs import Weights, read
+from segcli.nn.losses.region import Absent, Reduce, RegionLoss, RegionParts, check_settings, region_parts
 
-Reduce = Literal["image", "batch"]
-Absent = Literal["skip", "zero", "count"]
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
-
-@dataclass(frozen=True, eq=False)
-class DiceParts:
-    """What a Dice loss is the mean of.
-
-    Attributes:
-        losses: 1 - Dice by image (one row under ``reduce="batch"``) and class, with the graph; 0 where not counted
-            and where ``absent="zero"`` says so.
-        counted: Which of them enter the mean.
-        loss: The mean, a scalar with its graph.
-    """
-
-    losses: Tensor
-    counted: Tensor
-    loss: Tensor
+DiceParts = RegionParts
 
 
 def dice_loss(  # noqa: PLR0913 - a named setting for every convention that others hide
@@ -40,13 +28,16 @@ def dice_loss(  # noqa: PLR0913 - a named setting for every convention that othe
     weight: Weights = None,
     mode: Mode = "multiclass",
     ignore_index: int | None = 255,
+    from_logits: bool = True,
+    process_group: "ProcessGroup | None" = None,
+    backend: Backend = "auto",
     validate: bool = True,
 ) -> Tensor:
-    """Return the mean of 1 - Dice over the classes; the same as `dice_parts(...).loss`, where arguments are described.
+    """Return the mean of 1 - Dice over the classes; that of `dice_parts`, where the arguments are described.
 
     Shape:
         logits (N, C, *S) and labels (N, *S) for multiclass, labels like logits (N, C, *S) for multilabel and (N, *S)
-        for binary; result ().
+        for binary; result (), in float32, or float64 for float64 logits.
 
     Raises:
         ValueError: For inputs that do not fit, naming the first bad place, and for settings out of range.
@@ -55,11 +46,12 @@ def dice_loss(  # noqa: PLR0913 - a named setting for every convention that othe
         Milletari et al. 2016, V-Net, section 3 (that is ``squared=True, smooth=0``).
 
     Examples:
+        >>> import torch
         >>> logits = torch.tensor([[[1.0, -1.0], [-1.0, 1.0]]])
         >>> dice_loss(logits, torch.tensor([[[1, 0], [1, 1]]]), mode="binary", smooth=1e-6)
         tensor(0.3076)
     """
-    return dice_parts(
+    parts = dice_parts(
         logits,
         labels,
         smooth=smooth,
@@ -69,8 +61,12 @@ def dice_loss(  # noqa: PLR0913 - a named setting for every convention that othe
         weight=weight,
         mode=mode,
         ignore_index=ignore_index,
+        from_logits=from_logits,
+        process_group=process_group,
+        backend=backend,
         validate=validate,
-    ).loss
+    )
+    return parts.loss.to(compute_dtype(logits.dtype))
 
 
 def dice_parts(  # noqa: PLR0913 - as above
@@ -84,6 +80,9 @@ def dice_parts(  # noqa: PLR0913 - as above
     weight: Weights = None,
     mode: Mode = "multiclass",
     ignore_index: int | None = 255,
+    from_logits: bool = True,
+    process_group: "ProcessGroup | None" = None,
+    backend: Backend = "auto",
     validate: bool = True,
 ) -> DiceParts:
     """Return 1 - Dice by class, with its mean.
@@ -94,7 +93,7 @@ def dice_parts(  # noqa: PLR0913 - as above
     a graph. Where ``smooth`` is 0 and the sums are too, Dice is 1.
 
     Args:
-        logits: Floating; half types are computed, and answered, in float32.
+        logits: Floating; half types are computed in float32.
         labels: Any whole-number dtype; multilabel and binary take 0 and 1, as floats and bools too.
         smooth: Added above and below.
         squared: Whether sum(p^2) stands below instead of sum(p), as in V-Net.
@@ -106,7 +105,11 @@ def dice_parts(  # noqa: PLR0913 - as above
         weight: One a class, of its part in the mean over classes.
         mode: ``multiclass``, ``multilabel``, or ``binary`` (the class 1 alone).
         ignore_index: The label of pixels that do not count; None where all do.
-        validate: Check for NaN, infinities and labels out of range first; on CUDA this waits for the device.
+        from_logits: Whether logits are given, or the probabilities themselves.
+        process_group: Whose ranks' images are one batch: under ``batch`` their sums are added up, under ``image`` the
+            losses of their images. ``losses`` and ``counted`` are of this rank's images under ``image``.
+        backend: As in `segcli.nn.kernels.statistics`.
+        validate: Refuse what is not finite, and labels that are none; on CUDA this waits for the device.
 
     Shape:
         As `dice_loss`; ``losses`` and ``counted`` are (N, C), or (1, C) under ``reduce="batch"``.
@@ -118,114 +121,78 @@ def dice_parts(  # noqa: PLR0913 - as above
         Milletari et al. 2016, V-Net, section 3.
 
     Examples:
+        >>> import torch
         >>> parts = dice_parts(torch.zeros(1, 3, 4), torch.tensor([[0, 0, 1, 1]]), smooth=0)
         >>> parts.losses, parts.counted
         (tensor([[0.6000, 0.6000, 0.0000]], dtype=torch.float64), tensor([[ True,  True, False]]))
     """
-    check_settings(smooth, reduce, absent)
-    inputs = prepare(logits, labels, mode=mode, ignore_index=ignore_index, validate=validate)
-    return parts_of(inputs, mode=mode, smooth=smooth, squared=squared, reduce=reduce, absent=absent, weight=weight)
+    found = read(
+        logits,
+        labels,
+        mode=mode,
+        ignore_index=ignore_index,
+        from_logits=from_logits,
+        backend=backend,
+        validate=validate,
+        squares=squared,
+    )
+    return dice_of(
+        found,
+        smooth=smooth,
+        squared=squared,
+        reduce=reduce,
+        absent=absent,
+        weight=weight,
+        process_group=process_group,
+    )
 
 
-def parts_of(
-    inputs: Inputs,
+def dice_of(
+    found: Statistics,
     *,
-    mode: Mode,
-    smooth: float,
-    squared: bool,
-    reduce: Reduce,
-    absent: Absent,
+    smooth: float = 1.0,
+    squared: bool = False,
+    reduce: Reduce = "image",
+    absent: Absent = "skip",
     weight: Weights = None,
+    process_group: "ProcessGroup | None" = None,
 ) -> DiceParts:
-    """Return what `dice_parts` does, of inputs that are ready."""
-    multiclass = mode == "multiclass"
-    sums = _multiclass_sums(inputs, squared=squared) if multiclass else _binary_sums(inputs, squared=squared, mode=mode)
-    if reduce == "batch":
-        sums = _Sums(*(part.sum(0, keepdim=True) for part in (sums.overlap, sums.predicted, sums.labelled, sums.valid)))
-    losses = 1 - _dice(sums, smooth)
-    present = sums.labelled > 0
-    counted = (present if absent == "skip" else torch.ones_like(present)) & (sums.valid > 0)
-    losses = losses.masked_fill(~(counted if absent == "count" else present), 0)
-    weights = class_weights(weight, losses.shape[1], losses)
-    part = counted.to(losses.dtype) if weights is None else counted * weights
-    of_images = ratio((losses * part).sum(1), part.sum(1))
-    mean = ratio(of_images.sum(), (part.sum(1) > 0).sum())
-    return DiceParts(losses, counted, mean.to(inputs.logits.dtype))
-
-
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """By image and class, (N, C): sum(p y), sum(p) or sum(p^2), sum(y), and how many pixels were valid."""
-
-    overlap: Tensor
-    predicted: Tensor
-    labelled: Tensor
-    valid: Tensor
-
-
-def _multiclass_sums(inputs: Inputs, *, squared: bool) -> _Sums:
-    p = inputs.logits.softmax(1)
-    at_label = p.gather(1, inputs.labels.unsqueeze(1)).squeeze(1)
-    counts = class_counts(inputs)
-    return _Sums(
-        overlap=class_sums(at_label, inputs),
-        predicted=_by_class(p.square() if squared else p, inputs.valid.unsqueeze(1)),
-        labelled=counts,
-        valid=counts.sum(1, keepdim=True),
-    )
-
-
-def _binary_sums(inputs: Inputs, *, squared: bool, mode: Mode) -> _Sums:
-    p, labels, valid = inputs.logits.sigmoid(), inputs.labels, inputs.valid
-    if mode == "binary":
-        # One class, so one axis more.
-        p, labels, valid = p.unsqueeze(1), labels.unsqueeze(1), valid.unsqueeze(1)
-    return _Sums(
-        overlap=_by_class(p * labels, valid),
-        predicted=_by_class(p.square() if squared else p, valid),
-        labelled=_by_class(labels, valid),
-        valid=_by_class(valid.to(p.dtype), valid),
-    )
-
-
-def _by_class(values: Tensor, valid: Tensor) -> Tensor:
-    """Add up over the valid pixels: (N, C, *S) to (N, C)."""
-    kept = values.masked_fill(~valid, 0).unsqueeze(-1)
-    return kept.flatten(2).sum(2, dtype=accumulator(values))
-
-
-def _dice(sums: _Sums, smooth: float) -> Tensor:
-    below = sums.predicted + sums.labelled + smooth
-    empty = below == 0
-    return ((2 * sums.overlap + smooth) / below.masked_fill(empty, 1)).masked_fill(empty, 1)
-
-
-def check_settings(smooth: float, reduce: Reduce, absent: Absent) -> None:
-    """Refuse settings that are none.
+    """Do what `dice_parts` does, of a read that several losses share; ``squared`` needs one with ``squares=True``.
 
     Raises:
-        ValueError: For a negative ``smooth`` or an unknown name.
+        ValueError: For settings out of range.
+
+    Examples:
+        >>> import torch
+        >>> from segcli.nn import kernels
+        >>> found = kernels.statistics(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 0, 1]]))
+        >>> dice_of(found, smooth=0).losses
+        tensor([[0.4000, 0.6667]], dtype=torch.float64)
     """
-    if not 0 <= smooth < float("inf"):
-        message = f"smooth is {smooth:g}, expected a finite number of 0 or more"
-        raise ValueError(message)
-    for name, value, known in (("reduce", reduce, get_args(Reduce)), ("absent", absent, get_args(Absent))):
-        if value not in known:
-            message = f"{name} is {value!r}, expected {' or '.join(known)}"
-            raise ValueError(message)
+    check_settings(smooth, reduce, absent)
+    return region_parts(
+        found,
+        alpha=0.5,
+        beta=0.5,
+        smooth=smooth / 2,
+        squared=squared,
+        reduce=reduce,
+        absent=absent,
+        weight=weight,
+        process_group=process_group,
+    )
 
 
-class DiceLoss(nn.Module):
+class DiceLoss(RegionLoss):
     """`dice_loss` as a module; ``weight`` moves with it from device to device.
 
     Examples:
+        >>> import torch
         >>> DiceLoss(smooth=0)(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 1]]))
         tensor(0.5000)
     """
 
-    weight: Tensor | None
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 - those of the function
         self,
         smooth: float = 1.0,
         ignore_index: int | None = 255,
@@ -235,33 +202,37 @@ class DiceLoss(nn.Module):
         absent: Absent = "skip",
         weight: Weights = None,
         mode: Mode = "multiclass",
+        from_logits: bool = True,
+        process_group: "ProcessGroup | None" = None,
+        backend: Backend = "auto",
         validate: bool = True,
     ) -> None:
         """Keep the settings; see `dice_parts`."""
-        super().__init__()
         check_settings(smooth, reduce, absent)
-        self.register_buffer("weight", checked_weights(weight), persistent=False)
-        self.smooth = smooth
-        self.ignore_index = ignore_index
+        super().__init__(
+            smooth=smooth,
+            ignore_index=ignore_index,
+            reduce=reduce,
+            weight=weight,
+            mode=mode,
+            from_logits=from_logits,
+            process_group=process_group,
+            backend=backend,
+            validate=validate,
+        )
         self.squared = squared
-        self.reduce: Reduce = reduce
         self.absent: Absent = absent
-        self.mode: Mode = mode
-        self.validate = validate
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss of a batch."""
-        return dice_loss(
-            logits,
-            labels,
+    def of(self, found: Statistics) -> DiceParts:
+        """Return the loss of a read that several losses share."""
+        return dice_of(
+            found,
             smooth=self.smooth,
             squared=self.squared,
             reduce=self.reduce,
             absent=self.absent,
             weight=self.weight,
-            mode=self.mode,
-            ignore_index=self.ignore_index,
-            validate=self.validate,
+            process_group=self.process_group,
         )
 
     def extra_repr(self) -> str:

@@ -1,30 +1,42 @@
 """Focal loss: cross-entropy that easy pixels hardly enter."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from segcli.nn.losses.inputs import Inputs, Mode, Weights, checked_weights, class_weights, prepare
-from segcli.nn.losses.sums import element_cross_entropy, pixel_cross_entropy, ratio, total
+from segcli.nn.kernels.backends import Backend
+from segcli.nn.kernels.checks import Mode
+from segcli.nn.kernels.precision import compute_dtype
+from segcli.nn.kernels.reading import Statistics, check_gamma
+from segcli.nn.losses.inputs import Weights, checked_weights, class_weights, read
+from segcli.nn.losses.means import Mean, check_mean, weighted_mean
+
+if TYPE_CHECKING:
+    from torch.distributed import ProcessGroup
 
 Alpha = float | Weights
 
 
-def focal_loss(
+def focal_loss(  # noqa: PLR0913 - a named setting for every convention that others hide
     logits: Tensor,
     labels: Tensor,
     *,
     gamma: float = 2.0,
     alpha: Alpha = None,
+    mean: Mean = "valid",
     mode: Mode = "multiclass",
     ignore_index: int | None = 255,
+    from_logits: bool = True,
+    process_group: "ProcessGroup | None" = None,
+    backend: Backend = "auto",
     validate: bool = True,
 ) -> Tensor:
     """Return the mean of alpha (1 - p_t)^gamma (-log p_t) over the valid pixels, with p_t that of the label.
 
     p is the softmax for ``multiclass`` and the sigmoid for the others. The mean divides by the number of valid pixels
-    (of valid elements for multilabel), never by alpha; it is 0, with a graph, when nothing is valid. Where
+    (of valid elements for multilabel), by alpha only where asked; it is 0, with a graph, when nothing is valid. Where
     p_t rounds to 1 value and gradient are 0, whatever ``gamma``.
 
     Args:
@@ -34,9 +46,14 @@ def focal_loss(
         alpha: For multiclass a number, which scales every class alike, or one a class. For multilabel and binary a
             number, or for multilabel one a class: label 1 takes alpha, label 0 takes 1 - alpha, so each is from
             0 to 1. None scales nothing.
+        mean: What the sum is divided by. ``valid``: how many are valid. ``all``: how many there are, ignored ones too.
+            ``weights``: the sum of alpha over what is valid.
         mode: ``multiclass``, ``multilabel`` or ``binary``.
         ignore_index: The label of pixels that do not count; None where all do.
-        validate: Check alpha, and for NaN, infinities and labels out of range, first; on CUDA this waits for the
+        from_logits: Whether logits are given, or the probabilities themselves.
+        process_group: Whose ranks' pixels are one batch; see `segcli.nn.kernels.processes.total_over`.
+        backend: As in `segcli.nn.kernels.statistics`.
+        validate: Check alpha, and refuse what is not finite, and labels that are none; on CUDA this waits for the
             device.
 
     Shape:
@@ -54,68 +71,58 @@ def focal_loss(
         >>> focal_loss(p.log(), torch.tensor([1]))
         tensor(0.0011)
     """
-    check_gamma(gamma)
-    if validate:
+    check_mean(mean)
+    if validate and not torch.compiler.is_compiling():
         check_alpha(alpha, mode)
-    inputs = prepare(logits, labels, mode=mode, ignore_index=ignore_index, validate=validate)
-    losses = pixel_focal(inputs, gamma=gamma, alpha=alpha, mode=mode)
-    return ratio(total(losses), inputs.valid.sum()).to(losses.dtype)
+    found = read(
+        logits,
+        labels,
+        mode=mode,
+        ignore_index=ignore_index,
+        from_logits=from_logits,
+        backend=backend,
+        validate=validate,
+        gamma=gamma,
+    )
+    return focal_of(found, alpha=alpha, mean=mean, process_group=process_group).to(compute_dtype(logits.dtype))
 
 
-def pixel_focal(inputs: Inputs, *, gamma: float, alpha: Alpha, mode: Mode) -> Tensor:
-    """Return the focal loss of every pixel; exactly 0 where ignored.
+def focal_of(
+    found: Statistics,
+    *,
+    alpha: Alpha = None,
+    mean: Mean = "valid",
+    process_group: "ProcessGroup | None" = None,
+) -> Tensor:
+    """Do what `focal_loss` does, of a read that several losses share; in the accumulator's dtype.
 
-    Shape:
-        That of the labels.
-    """
-    losses = pixel_cross_entropy(inputs) if mode == "multiclass" else element_cross_entropy(inputs)
-    return _alpha_at(inputs, alpha, mode) * modulated(losses, gamma)
-
-
-def modulated(losses: Tensor, gamma: float) -> Tensor:
-    """Return (1 - exp(-loss))^gamma * loss, with the right gradient at 0 too.
-
-    Examples:
-        >>> loss = torch.zeros(1, requires_grad=True)
-        >>> torch.autograd.grad(modulated(loss, 0.5), loss)
-        (tensor([0.]),)
-    """
-    if gamma == 0:
-        return losses
-    # Below gamma 1 the power's own slope at 0 is infinite, though that of the product is 0: keep the power off 0.
-    sure = losses == 0
-    wrong = -torch.expm1(-losses.masked_fill(sure, 1))
-    return wrong.pow(gamma) * losses.masked_fill(sure, 0)
-
-
-def check_gamma(gamma: float) -> None:
-    """Refuse what is no exponent here.
+    ``gamma`` is that of the read.
 
     Raises:
-        ValueError: Where ``gamma`` is negative or not finite.
+        ValueError: For settings out of range.
+
+    Examples:
+        >>> from segcli.nn import kernels
+        >>> focal_of(kernels.statistics(torch.zeros(1, 2, 2), torch.tensor([[0, 1]]), gamma=1))
+        tensor(0.3466, dtype=torch.float64)
     """
-    if not 0 <= gamma < float("inf"):
-        message = f"gamma is {gamma:g}, expected a finite number of 0 or more"
-        raise ValueError(message)
+    check_mean(mean)
+    losses = found.focal
+    weights = alpha_of_labels(alpha, losses, found.mode)
+    return weighted_mean(losses, found, weights=weights, mean=mean, process_group=process_group)
 
 
-def _alpha_at(inputs: Inputs, alpha: Alpha, mode: Mode) -> Tensor | float:
-    """Return alpha at every pixel, or one for all of them."""
+def alpha_of_labels(alpha: Alpha, like: Tensor, mode: Mode) -> Tensor | None:
+    """Return alpha as it broadcasts to the sums by label of one image."""
     if alpha is None:
-        return 1.0
-    if mode == "multiclass":
-        return _of_classes(alpha, inputs)[inputs.labels]
-    positive = _of_classes(alpha, inputs) if mode == "multilabel" else inputs.logits.new_full((), _number(alpha))
-    if positive.dim():
-        positive = positive.view(-1, *[1] * (inputs.logits.dim() - 2))
-    return torch.where(inputs.labels > 0, positive, 1 - positive)
-
-
-def _of_classes(alpha: float | Tensor | Sequence[float], inputs: Inputs) -> Tensor:
+        return None
+    if mode == "binary":
+        alpha = _number(alpha)
     if isinstance(alpha, float | int):
-        return inputs.logits.new_full((inputs.n_classes,), alpha)
-    weights = class_weights(alpha, inputs.n_classes, inputs.logits, "alpha")
-    return inputs.logits.new_ones(inputs.n_classes) if weights is None else weights
+        of_classes = like.new_full((like.shape[1],), alpha)
+    else:
+        of_classes = torch.as_tensor(class_weights(alpha, like.shape[1], like, "alpha"))
+    return of_classes if mode == "multiclass" else torch.stack([1 - of_classes, of_classes], 1)
 
 
 def _number(alpha: float | Tensor | Sequence[float]) -> float:
@@ -149,25 +156,34 @@ class FocalLoss(nn.Module):
 
     alpha_of_classes: Tensor | None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as the function
         self,
         gamma: float = 2.0,
         alpha: Alpha = None,
         ignore_index: int | None = 255,
         *,
+        mean: Mean = "valid",
         mode: Mode = "multiclass",
+        from_logits: bool = True,
+        process_group: "ProcessGroup | None" = None,
+        backend: Backend = "auto",
         validate: bool = True,
     ) -> None:
         """Keep the settings; see `focal_loss`."""
         super().__init__()
         check_gamma(gamma)
         check_alpha(alpha, mode)
+        check_mean(mean)
         self._number = alpha if isinstance(alpha, float | int) else None
         of_classes = None if isinstance(alpha, float | int) else checked_weights(alpha, "alpha")
         self.register_buffer("alpha_of_classes", of_classes, persistent=False)
         self.gamma = gamma
         self.ignore_index = ignore_index
+        self.mean: Mean = mean
         self.mode: Mode = mode
+        self.from_logits = from_logits
+        self.process_group = process_group
+        self.backend: Backend = backend
         self.validate = validate
 
     @property
@@ -182,11 +198,22 @@ class FocalLoss(nn.Module):
             labels,
             gamma=self.gamma,
             alpha=self.alpha,
+            mean=self.mean,
             mode=self.mode,
             ignore_index=self.ignore_index,
+            from_logits=self.from_logits,
+            process_group=self.process_group,
+            backend=self.backend,
             validate=self.validate,
         )
 
+    def of(self, found: Statistics) -> Tensor:
+        """Return the loss of a read, with this ``gamma``, that several losses share."""
+        return focal_of(found, alpha=self.alpha, mean=self.mean, process_group=self.process_group)
+
     def extra_repr(self) -> str:
         """Say the settings."""
-        return f"gamma={self.gamma}, alpha={self.alpha}, mode={self.mode!r}, ignore_index={self.ignore_index}"
+        return (
+            f"gamma={self.gamma}, alpha={self.alpha}, mean={self.mean!r}, mode={self.mode!r}, "
+            f"ignore_index={self.ignore_index}"
+        )

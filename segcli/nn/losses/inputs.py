@@ -1,89 +1,114 @@
-"""What every loss does with its inputs first: check them, give ignored places a harmless label, choose a dtype.
+"""What every loss does with its inputs first: read them, as logits or as probabilities, and look at its weights.
 
 A mistake is a `ValueError`, as torch's own losses raise, and not segcli's error for command lines: training code
 catches it by a name it knows.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Mode = Literal["multiclass", "multilabel", "binary"]
+from segcli.nn.kernels.backends import Backend
+from segcli.nn.kernels.checks import Mode
+from segcli.nn.kernels.precision import compute_dtype
+from segcli.nn.kernels.reading import Statistics, statistics
+
 Weights = Tensor | Sequence[float] | None
-Place = tuple[int, ...]
-
-MODES: tuple[Mode, ...] = ("multiclass", "multilabel", "binary")
-# One class axis and the batch axis.
-_MIN_LOGITS_DIMS = 2
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """Inputs made ready for arithmetic.
-
-    Attributes:
-        logits: In float32 or float64, with the graph of what was given.
-        labels: 0 where ignored; int64 for multiclass, else of the logits' dtype.
-        valid: True where the label counts; of the labels' shape.
-    """
-
-    logits: Tensor
-    labels: Tensor
-    valid: Tensor
-
-    @property
-    def n_classes(self) -> int:
-        """The size of the class axis."""
-        return self.logits.shape[1]
+# As in torch.nn.functional.binary_cross_entropy.
+_LEAST_LOG = -100.0
+# How far the probabilities of a pixel may be from a sum of 1: those of the half types are.
+_SUM_TOLERANCE = 1e-2
 
 
-def prepare(
-    logits: Tensor, labels: Tensor, *, mode: Mode, ignore_index: int | None, validate: bool, soft: bool = False
-) -> Inputs:
-    """Check the inputs of a loss and make them ready.
-
-    Shapes, dtypes and devices are always checked, at no cost. Values are checked under ``validate``, before any
-    kernel that would index with them; that reads both tensors once, and on CUDA waits for the device twice.
-
-    Args:
-        logits: (N, C, *S) for multiclass and multilabel, (N, *S) for binary.
-        labels: (N, *S) for multiclass, of the logits' shape for the others.
-        mode: How logits and labels belong together.
-        ignore_index: The label of pixels that do not count; None where all do.
-        validate: Whether values are checked.
-        soft: Whether labels may lie between 0 and 1.
+def read(  # noqa: PLR0913 - each asks for something else
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    mode: Mode = "multiclass",
+    ignore_index: int | None = 255,
+    from_logits: bool = True,
+    backend: Backend = "auto",
+    validate: bool = True,
+    thresh: float = 0.7,
+    gamma: float = 2.0,
+    pixels: bool = False,
+    squares: bool = False,
+) -> Statistics:
+    """Do what `segcli.nn.kernels.statistics` does, with probabilities in place of logits where it is said.
 
     Raises:
-        ValueError: For a wrong shape, dtype, device or value, naming the first bad place.
+        ValueError: As there, and for probabilities that are none.
 
     Examples:
-        >>> prepare(
-        ...     torch.zeros(1, 2, 3), torch.tensor([[0, 255, 1]]), mode="multiclass", ignore_index=255, validate=True
-        ... ).valid
-        tensor([[ True, False,  True]])
+        >>> half = torch.full((1, 2, 3), 0.5)
+        >>> read(half, torch.tensor([[0, 1, 1]]), from_logits=False).intersection
+        tensor([[0.5000, 1.0000]], dtype=torch.float64)
     """
-    _check_kinds(logits, labels, mode)
-    _check_shapes(logits, labels, mode)
-    n_classes = logits.shape[1] if mode == "multiclass" else 2
-    if validate:
-        _check_values(logits, labels, n_classes, ignore_index, soft=soft)
-    valid = torch.ones_like(labels, dtype=torch.bool) if ignore_index is None else labels != ignore_index
-    logits = logits.to(compute_dtype(logits.dtype))
-    ready = labels.to(torch.int64 if mode == "multiclass" else logits.dtype)
-    return Inputs(logits, ready.masked_fill(~valid, 0), valid)
+    return statistics(
+        # Looking at probabilities would break the graph.
+        logits if from_logits else as_logits(logits, mode, validate=validate and not torch.compiler.is_compiling()),
+        labels,
+        ignore_index=ignore_index,
+        thresh=thresh,
+        gamma=gamma,
+        mode=mode,
+        backend=backend,
+        pixels=pixels,
+        squares=squares,
+        validate=validate,
+    )
 
 
-def compute_dtype(dtype: torch.dtype) -> torch.dtype:
-    """Return what a loss on ``dtype`` computes and answers in: float32 for the half types, else the same.
+def as_logits(probabilities: Tensor, mode: Mode, *, validate: bool = True) -> Tensor:
+    """Return logits whose softmax, or sigmoid, is ``probabilities``.
+
+    A probability of 0 (or 1, for a sigmoid) would be an infinite logit: its logarithm counts as -100, as in
+    ``torch.nn.BCELoss``, with a gradient of 0. So does that of what is below the least normal number of the dtype.
+    The softmax makes multiclass probabilities sum to 1 to the last digit, which changes no gradient by what a softmax
+    was taken of.
+
+    Args:
+        probabilities: Softmax over axis 1 for multiclass, sigmoids else; half types become float32.
+        mode: Which of the two.
+        validate: Look whether they are from 0 to 1, and for multiclass sum to 1 within 0.01; on CUDA this waits, and in
+            a graph of torch.compile it is left out.
+
+    Raises:
+        ValueError: Where they are not, naming the first bad place.
 
     Examples:
-        >>> compute_dtype(torch.bfloat16)
-        torch.float32
+        >>> as_logits(torch.tensor([[0.25, 0.75]]), "multiclass").softmax(1)
+        tensor([[0.2500, 0.7500]])
     """
-    return dtype if dtype == torch.float64 else torch.float32
+    p = probabilities.to(compute_dtype(probabilities.dtype))
+    if validate and not torch.compiler.is_compiling():
+        _check_probabilities(p.detach(), mode)
+    return _log(p) if mode == "multiclass" else _log(p) - _log(1 - p)
+
+
+def _log(p: Tensor) -> Tensor:
+    # Not a clamp of the logarithm: an infinite slope times a gradient of 0 would be NaN.
+    least = max(torch.finfo(p.dtype).tiny, math.exp(_LEAST_LOG))
+    return torch.where(p < least, _LEAST_LOG, p.clamp(min=least).log())
+
+
+def _check_probabilities(p: Tensor, mode: Mode) -> None:
+    bad = ~((p >= 0) & (p <= 1))
+    if bool(bad.any()):
+        place = tuple(bad.nonzero()[0].tolist())
+        message = (
+            f"probabilities hold {p[place].item():g} at {place}, expected 0 to 1 (logits go without from_logits=False)"
+        )
+        raise ValueError(message)
+    if mode == "multiclass" and p.dim() > 1:
+        bad = (p.sum(1) - 1).abs() > _SUM_TOLERANCE
+        if bool(bad.any()):
+            place = tuple(bad.nonzero()[0].tolist())
+            total = p.sum(1)[place].item()
+            message = f"probabilities at {place} sum to {total:g} over the classes, expected 1: a softmax"
+            raise ValueError(message)
 
 
 def class_weights(weight: Weights, n_classes: int, like: Tensor, name: str = "weight") -> Tensor | None:
@@ -124,90 +149,3 @@ def checked_weights(weight: Weights, name: str = "weight") -> Tensor | None:
         message = f"{name} is {weights.tolist()}, expected finite numbers of 0 or more, one a class"
         raise ValueError(message)
     return weights
-
-
-def first_bad_logit(logits: Tensor) -> tuple[Place, float] | None:
-    """Find the first NaN or infinity, in row-major order.
-
-    Examples:
-        >>> first_bad_logit(torch.tensor([[0.0, float("nan")]]))
-        ((0, 1), nan)
-    """
-    # A finite sum has finite terms: one read, nothing allocated. An infinite one may be mere overflow, so look closer.
-    if bool(logits.sum(dtype=compute_dtype(logits.dtype)).isfinite()):
-        return None
-    return _first(~logits.isfinite(), logits)
-
-
-def first_bad_label(
-    labels: Tensor, n_classes: int, ignore_index: int | None, *, soft: bool = False
-) -> tuple[Place, float] | None:
-    """Find the first label, in row-major order, that is no class and not ignored.
-
-    Args:
-        labels: Of any shape and dtype.
-        n_classes: Labels are 0 to ``n_classes - 1``.
-        ignore_index: What else a label may be.
-        soft: Whether fractions between 0 and ``n_classes - 1`` are labels too.
-
-    Examples:
-        >>> first_bad_label(torch.tensor([[0, 1], [33, 255]]), 19, 255)
-        ((1, 0), 33)
-    """
-    # Comparisons of unsigned 16-bit and wider types are not built into torch; in uint8, -1 and 256 would wrap around.
-    whole = labels if labels.is_floating_point() else labels.to(torch.int64)
-    good = (whole >= 0) & (whole <= n_classes - 1)
-    if labels.is_floating_point() and not soft:
-        good &= whole == whole.round()
-    if ignore_index is not None:
-        good |= whole == ignore_index
-    return None if bool(good.all()) else _first(~good, whole)
-
-
-def _first(bad: Tensor, values: Tensor) -> tuple[Place, float] | None:
-    places = bad.nonzero()
-    if not len(places):
-        return None
-    place = tuple(places[0].tolist())
-    return place, values[place].item()
-
-
-def _check_kinds(logits: Tensor, labels: Tensor, mode: Mode) -> None:
-    if mode not in MODES:
-        message = f"mode is {mode!r}, expected {', '.join(MODES)}"
-        raise ValueError(message)
-    if not logits.is_floating_point():
-        message = f"logits are {logits.dtype}, expected a floating dtype"
-        raise ValueError(message)
-    if labels.is_complex() or (mode == "multiclass" and labels.is_floating_point()):
-        message = f"labels are {labels.dtype}, expected whole numbers such as torch.int64 or torch.uint8"
-        raise ValueError(message)
-    if logits.device != labels.device:
-        message = f"labels are on {labels.device}, logits on {logits.device}: expected one device"
-        raise ValueError(message)
-
-
-def _check_shapes(logits: Tensor, labels: Tensor, mode: Mode) -> None:
-    shape, got = tuple(logits.shape), tuple(labels.shape)
-    if len(shape) < _MIN_LOGITS_DIMS - (mode == "binary"):
-        message = f"logits have shape {shape}, expected (N, {'' if mode == 'binary' else 'C, '}*S)"
-        raise ValueError(message)
-    if mode == "multiclass" and shape[1] < 2:  # noqa: PLR2004 - a choice needs two
-        message = f"logits have shape {shape}: the softmax of {shape[1]} class is no choice, expected 2 classes or more"
-        raise ValueError(message)
-    expected = (*shape[:1], *shape[2:]) if mode == "multiclass" else shape
-    if got != expected:
-        message = f"labels have shape {got}, expected {expected} to match {mode} logits of shape {shape}"
-        raise ValueError(message)
-
-
-def _check_values(logits: Tensor, labels: Tensor, n_classes: int, ignore_index: int | None, *, soft: bool) -> None:
-    found = first_bad_logit(logits.detach())
-    if found:
-        message = f"logits hold {found[1]} at {found[0]}, expected finite numbers"
-        raise ValueError(message)
-    found = first_bad_label(labels.detach(), n_classes, ignore_index, soft=soft)
-    if found:
-        ignored = "" if ignore_index is None else f", or ignore_index {ignore_index}"
-        message = f"labels hold {found[1]:g} at {found[0]}, expected 0 to {n_classes - 1}{ignored}"
-        raise ValueError(message)

@@ -1,9 +1,12 @@
 import math
+from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
-from segcli.nn import FocalLoss, bce_with_logits_loss, cross_entropy_loss, focal_loss
+from segcli.nn import FocalLoss, cross_entropy_loss, focal_loss, kernels
+from segcli.nn.losses.focal import focal_of
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(2, 4, 5, 3, dtype=torch.float64, generator=GENERATOR)
@@ -15,7 +18,8 @@ BINARY = torch.randint(0, 2, (2, 5, 3), generator=GENERATOR)
 def test_gamma_zero_is_cross_entropy() -> None:
     torch.testing.assert_close(focal_loss(LOGITS, LABELS, gamma=0.0), cross_entropy_loss(LOGITS, LABELS))
     torch.testing.assert_close(
-        focal_loss(LOGITS[:, 0], BINARY, gamma=0.0, mode="binary"), bce_with_logits_loss(LOGITS[:, 0], BINARY)
+        focal_loss(LOGITS[:, 0], BINARY, gamma=0.0, mode="binary"),
+        functional.binary_cross_entropy_with_logits(LOGITS[:, 0], BINARY.double()),
     )
 
 
@@ -105,7 +109,10 @@ def test_the_module_is_the_function() -> None:
     assert of_classes(LOGITS, LABELS) == focal_loss(LOGITS, LABELS, gamma=1.5, alpha=[1, 2, 3, 4])
     assert of_classes.to(torch.float64).alpha.dtype == torch.float64  # type: ignore[union-attr]
     assert FocalLoss(alpha=0.25)(LOGITS, LABELS) == focal_loss(LOGITS, LABELS, alpha=0.25)
-    assert repr(FocalLoss(alpha=0.25)) == "FocalLoss(gamma=2.0, alpha=0.25, mode='multiclass', ignore_index=255)"
+    assert (
+        repr(FocalLoss(alpha=0.25))
+        == "FocalLoss(gamma=2.0, alpha=0.25, mean='valid', mode='multiclass', ignore_index=255)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,3 +133,74 @@ def test_settings_out_of_range_are_refused(settings: dict[str, object], words: s
 def test_alpha_of_binary_is_one_number() -> None:
     with pytest.raises(ValueError, match="alpha holds 2 values, expected one number for binary logits"):
         focal_loss(LOGITS[:, 0], BINARY, alpha=[0.1, 0.9], mode="binary")
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3, [0.1, 0.4, 0.3, 0.9]])
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_the_means_differ_in_what_they_divide_by(gamma: float, alpha: Any) -> None:  # noqa: ANN401 - as it is given
+    valid = LABELS != 255
+    losses = functional.cross_entropy(LOGITS, LABELS, ignore_index=255, reduction="none")[valid]
+    of_classes = torch.ones(4).double() if alpha is None else torch.tensor(alpha).double().expand(4)
+    weights = of_classes[LABELS[valid]]
+    total = (weights * (1 - (-losses).exp()) ** gamma * losses).sum()
+    settings: dict[str, Any] = {"gamma": gamma, "alpha": alpha}
+    below = {"weights": weights.sum(), "valid": valid.sum(), "all": torch.tensor(LABELS.numel())}
+    for mean, divisor in below.items():
+        torch.testing.assert_close(focal_loss(LOGITS, LABELS, mean=mean, **settings), total / divisor)  # type: ignore[arg-type]
+        torch.testing.assert_close(FocalLoss(mean=mean, **settings)(LOGITS, LABELS), total / divisor)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["multiclass", "multilabel", "binary"])
+def test_probabilities_in_place_of_logits(mode: Any) -> None:  # noqa: ANN401 - a literal
+    labels = LABELS if mode == "multiclass" else torch.stack([BINARY] * 4, 1)
+    p = LOGITS.softmax(1) if mode == "multiclass" else LOGITS.sigmoid()
+    torch.testing.assert_close(
+        focal_loss(p, labels, mode=mode, from_logits=False), focal_loss(LOGITS, labels, mode=mode)
+    )
+
+
+def test_one_read_serves_many_losses() -> None:
+    found = kernels.statistics(LOGITS, LABELS, gamma=1.5)
+    assert focal_of(found, alpha=0.25) == focal_loss(LOGITS, LABELS, gamma=1.5, alpha=0.25)
+    assert FocalLoss(gamma=1.5, alpha=[1, 2, 3, 4]).of(found) == focal_of(found, alpha=[1, 2, 3, 4])
+
+
+@pytest.mark.parametrize("mode", ["multiclass", "multilabel", "binary"])
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0, 3.7])
+def test_gradients_are_those_of_finite_differences(mode: Any, gamma: float) -> None:  # noqa: ANN401 - a literal
+    labels = {"multiclass": LABELS, "multilabel": torch.stack([BINARY] * 4, 1), "binary": BINARY}[mode]
+    logits = (LOGITS[:, 0] if mode == "binary" else LOGITS)[..., :3, :2].clone().requires_grad_()
+    settings: dict[str, Any] = {"gamma": gamma, "alpha": 0.25, "mode": mode}
+    loss = lambda x: focal_loss(x, labels[..., :3, :2], **settings)  # noqa: E731 - what gradcheck takes
+    assert torch.autograd.gradcheck(loss, logits)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_monais_softmax_focal_divides_by_all_classes_too(gamma: float) -> None:
+    # monai 1.6.1: the mean over C times the pixels, all but one of a pixel's terms being 0.
+    peer = pytest.importorskip("monai.losses").FocalLoss(gamma=gamma, to_onehot_y=True, use_softmax=True)
+    labels = LABELS % 4
+    torch.testing.assert_close(focal_loss(LOGITS, labels, gamma=gamma).float() / 4, peer(LOGITS, labels.unsqueeze(1)))
+
+
+@pytest.mark.parametrize("alpha", [None, 0.3])
+def test_monais_sigmoid_focal_is_ours(alpha: float | None) -> None:
+    peer = pytest.importorskip("monai.losses").FocalLoss(gamma=2.0, alpha=alpha)
+    labels = torch.stack([BINARY, 1 - BINARY, BINARY, BINARY], 1)
+    ours = focal_loss(LOGITS, labels, alpha=alpha, mode="multilabel")
+    torch.testing.assert_close(ours.float(), peer(LOGITS, labels))
+
+
+def test_kornias_softmax_focal_divides_by_all_classes_too() -> None:
+    # kornia 0.9.0: class 0 takes 1 - alpha, all others alpha; ignored pixels and C are in the denominator.
+    peer = pytest.importorskip("kornia.losses").focal_loss
+    settings: dict[str, Any] = {"alpha": [0.7, 0.3, 0.3, 0.3], "mean": "all"}
+    ours = focal_loss(LOGITS, LABELS, **settings)
+    torch.testing.assert_close(ours / 4, peer(LOGITS, LABELS, 0.3, reduction="mean", ignore_index=255))
+
+
+def test_kornias_binary_focal_is_ours() -> None:
+    peer = pytest.importorskip("kornia.losses").binary_focal_loss_with_logits
+    labels = torch.stack([BINARY, 1 - BINARY, BINARY, BINARY], 1)
+    ours = focal_loss(LOGITS, labels, alpha=0.25, mode="multilabel")
+    torch.testing.assert_close(ours, peer(LOGITS, labels.double(), 0.25, 2.0, reduction="mean"))

@@ -190,7 +190,10 @@ def test_the_module_is_the_function_and_says_its_settings() -> None:
     module = OhemCrossEntropyLoss(thresh=0.5, n_min=9, ignore_index=255, weight=[1, 2])
     assert module(logits, labels) == ohem_cross_entropy_loss(logits, labels, thresh=0.5, n_min=9, weight=[1, 2])
     assert module.select(logits, labels).n_kept == 9
-    assert repr(module) == "OhemCrossEntropyLoss(thresh=0.5, n_min=9, ignore_index=255)"
+    assert (
+        repr(module)
+        == "OhemCrossEntropyLoss(thresh=0.5, n_min=9, semantics='exact', mode='multiclass', ignore_index=255)"
+    )
     assert module.to(torch.float64).weight.dtype == torch.float64  # type: ignore[union-attr]
     assert not module.state_dict()
 
