@@ -87,7 +87,7 @@ smoke: $(VENV)/.installed-dev ## Build the wheel, install it alone in a new envi
 
 .PHONY: bench
 bench: $(VENV)/.installed-dev ## Print speed ratios against peers, each pair measured side by side in one run
-	$(BIN)/python -m tests.bench_ratios
+	$(BIN)/python -m tests.ratios
 
 .PHONY: clean
 clean: ## Remove everything that make made

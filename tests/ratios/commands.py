@@ -1,96 +1,19 @@
-"""Speed as ratios: each pair runs in turn, A B A B ..., so that a machine that slows down slows both.
-
-Run it with ``make bench``. Times on a shared machine mean nothing by themselves; a ratio of two programs that ran side
-by side does. The median of the pairs' ratios is printed, with the least and the greatest.
-"""
+"""Ratios of whole commands: their start, many expressions, large checkpoints."""
 
 import json
 import os
 import random
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
-from segcli.emit import Output, emit
 from segcli.errors import SegcliError
-from segcli.nn import CrossEntropyLoss, OhemCrossEntropyLoss
 from segcli.shapes import explain
-from segcli.table import Column, Table
+from tests.ratios.measuring import Action, Pair, process, segcli
 from tests.shapes.cases import Case, random_case
-
-Action = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two actions that do the same job, and the ratio that ours should not pass (None: no target was set).
-
-    ``start_s`` is what the target grants ours for starting Python; it is taken off before the ratio.
-    """
-
-    name: str
-    ours: Action
-    theirs: Action
-    target: float | None = None
-    runs: int = 7
-    start_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """How long ours took, as a multiple of theirs."""
-
-    name: str
-    median: float
-    least: float
-    greatest: float
-    ours_s: float
-    theirs_s: float
-    target: float | None
-
-
-def measure(pair: Pair) -> Ratio:
-    """Run both in turn, once unmeasured and then ``pair.runs`` times."""
-    times: list[tuple[float, float]] = []
-    for run in range(pair.runs + 1):
-        taken = (timed(pair.ours), timed(pair.theirs))
-        if run:
-            times.append(taken)
-    ratios = [(ours - pair.start_s) / theirs for ours, theirs in times]
-    return Ratio(
-        pair.name,
-        statistics.median(ratios),
-        min(ratios),
-        max(ratios),
-        statistics.median(ours for ours, _ in times),
-        statistics.median(theirs for _, theirs in times),
-        pair.target,
-    )
-
-
-def timed(action: Action) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
-
-
-def process(*argv: str) -> Action:
-    return lambda: subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
-
-
-def segcli(*argv: str) -> Action:
-    return process(sys.executable, "-m", "segcli", *argv)
-
 
 IMPORT_TORCH = process(sys.executable, "-c", "import torch")
 
@@ -203,68 +126,3 @@ def checkpoints(folder: Path) -> list[Pair]:
             5,
         ),
     ]
-
-
-class NotesOhem(nn.Module):
-    """OHEM as the notes have it: cross-entropy of every pixel, sorted (the rule of CoinCheung/BiSeNet, loss.py)."""
-
-    def __init__(self, thresh: float, n_min: int) -> None:
-        super().__init__()
-        self.bound = -torch.log(torch.tensor(thresh))
-        self.n_min = n_min
-        self.criterion = nn.CrossEntropyLoss(ignore_index=255, reduction="none")
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        losses, _ = self.criterion(logits, labels).view(-1).sort(descending=True)
-        kept = losses[losses > self.bound] if losses[self.n_min] > self.bound else losses[: self.n_min]
-        mean: Tensor = kept.mean()
-        return mean
-
-
-def losses() -> list[Pair]:
-    logits = torch.randn(2, 19, 512, 1024)
-    labels = torch.randint(0, 19, (2, 512, 1024))
-    trained = logits.clone().requires_grad_()
-    n_min = labels.numel() // 16
-    ours, notes = OhemCrossEntropyLoss(0.7, n_min), NotesOhem(0.7, n_min)
-    plain, torchs = CrossEntropyLoss(), nn.CrossEntropyLoss(ignore_index=255)
-    return [
-        Pair("OHEM forward / the notes'", lambda: ours(logits, labels), lambda: notes(logits, labels)),
-        Pair(
-            "OHEM forward + backward / the notes'",
-            lambda: ours(trained, labels).backward(),
-            lambda: notes(trained, labels).backward(),
-        ),
-        Pair("cross-entropy forward / torch's", lambda: plain(logits, labels), lambda: torchs(logits, labels)),
-    ]
-
-
-def report(ratios: list[Ratio], rate: str) -> Table:
-    columns = (
-        Column("ours / theirs"),
-        Column("median", "ratio"),
-        Column("least", "ratio"),
-        Column("greatest", "ratio"),
-        Column("target", "ratio"),
-        Column("ours", "seconds"),
-        Column("theirs", "seconds"),
-    )
-    rows = [(r.name, r.median, r.least, r.greatest, r.target, r.ours_s, r.theirs_s) for r in ratios]
-    threads = f"torch {torch.__version__}, {torch.get_num_threads()} threads, {os.cpu_count()} processors"
-    return Table("time of ours as a multiple of theirs, side by side in one run", columns, rows, (rate, threads))
-
-
-def main() -> None:
-    torch.manual_seed(0)
-    folder = Path(tempfile.mkdtemp(prefix="segcli-bench-"))
-    try:
-        pairs = [*start_up(folder), *batch(folder), *checkpoints(folder), *losses()]
-        ratios = [measure(pair) for pair in pairs]
-        rate = batch_rate(folder)
-    finally:
-        shutil.rmtree(folder)
-    emit("ratios", {"ratios": [vars(ratio) for ratio in ratios]}, lambda: [report(ratios, rate)], Output())
-
-
-if __name__ == "__main__":
-    main()
