@@ -2,13 +2,43 @@
 
 import contextlib
 import os
+import resource
 import secrets
+import signal
 import stat
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from types import FrameType
+from typing import BinaryIO, NoReturn
 
 from segcli.errors import SegcliError
+
+# What a process has open besides: its streams, modules, the destination.
+_OTHER_FILES = 64
+# What open gives, before the mask.
+_USUAL_MODE = 0o666
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process have so many files open at once, where the system allows more than it does by default.
+
+    Args:
+        count: How many.
+
+    Raises:
+        SegcliError: Where it does not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError) as error:
+        message = f"{count:,} files are needed at once, and this system lets a process open {hard:,}"
+        hint = "let it open more (ulimit -Hn, as root), or take the files in groups, and then what comes of these"
+        raise SegcliError(message, hint=hint) from error
 
 
 def check_source(path: Path, *, pipes: bool = False) -> None:
@@ -67,13 +97,18 @@ def check_destination(path: Path, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, force: bool = False, mode: int = _USUAL_MODE) -> Iterator[BinaryIO]:
     """Give a file that becomes ``path`` when the block ends well.
 
     Until then it has no name, so whatever ends the process, ``kill -9`` and a loss of power included, nothing of it is
     left, and what stood at ``path`` stays. It is flushed to the disk before it gets its name, and so is its folder
     after. Where the file system has no files without a name (network mounts, say), it is a hidden one in ``path``'s
     folder, which is removed where the block raises, by an interrupt too.
+
+    Args:
+        path: The destination.
+        force: Whether to replace one that exists, whose mode stays.
+        mode: What others may do with a new one at most: what is made of a private file stays private.
 
     Raises:
         SegcliError: As `check_destination`, and where writing fails (a full disk, say).
@@ -95,7 +130,7 @@ def replacing(path: Path, *, force: bool = False) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fchmod(descriptor, _mode_for(target))
+            os.fchmod(descriptor, _mode_for(target, mode))
             os.fsync(descriptor)
             if temporary is None and not _give_name(descriptor, target, force=force):
                 # Only a rename replaces a file, and a rename takes a name: for that moment there is one, of a whole
@@ -157,13 +192,40 @@ def _hidden(target: Path) -> str:
     return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
 
 
-def _mode_for(target: Path) -> int:
-    """Keep the mode of the file that is replaced; else what ``open`` would give (mkstemp gives 0600)."""
+def _mode_for(target: Path, mode: int) -> int:
+    """Keep the mode of the file that is replaced; else what ``open`` would give (mkstemp gives 0600), or less."""
     if target.exists():
         return stat.S_IMODE(target.stat().st_mode)
+    return _USUAL_MODE & (mode | stat.S_IRUSR | stat.S_IWUSR) & ~umask()
+
+
+def umask() -> int:
+    """Return which rights new files of this process do not get."""
     mask = os.umask(0)
     os.umask(mask)
-    return 0o666 & ~mask
+    return mask
+
+
+@contextlib.contextmanager
+def raising_at_the_end() -> Iterator[None]:
+    """Let a request to end (SIGTERM) raise ``SystemExit`` in the block, so that what was begun is removed.
+
+    Whoever listens to the signal already goes on doing so; other threads than the first cannot.
+    """
+    is_free = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not (is_free and threading.current_thread() is threading.main_thread()):
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    # As shells count it.
+    raise SystemExit(128 + number)
 
 
 def _move(temporary: Path, target: Path, *, force: bool) -> None:
@@ -190,6 +252,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _explained(path: Path, error: OSError, verb: str) -> SegcliError:
+    if isinstance(error, FileNotFoundError) and verb == "read" and path.is_symlink():
+        return SegcliError(f"{path} is a link to {path.readlink()}, which does not exist", hint="mend the link")
     if isinstance(error, FileNotFoundError) and verb == "read":
         return SegcliError(f"{path} does not exist", hint=_neighbours(path))
     if isinstance(error, FileExistsError):

@@ -87,10 +87,18 @@ def write_shards(state: Mapping[str, Any], ties: Ties, folder: Path, advance: Ca
             metadata = save(tensors, storage_writer=FileSystemWriter(folder), planner=Planner())
         except CheckpointException as error:
             # What went wrong in this one process, without torch's report around it.
-            raise next(iter(error.failures.values()))[0] from error
+            raise _reason(next(iter(error.failures.values()))[0]) from error
         # Before the maps are closed.
         del tensors
     _finish(metadata, ties, folder / ".metadata")
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return why writing ended: torch's writer of zips complains of what it left, and hides a full disk behind that."""
+    reason: BaseException | None = error
+    while reason is not None and not isinstance(reason, OSError | KeyboardInterrupt | SystemExit):
+        reason = reason.__cause__ or reason.__context__
+    return reason or error
 
 
 def _tensors(state: Any, maps: dict[Path, mmap.mmap], opened: ExitStack) -> Any:  # noqa: ANN401 - nested plain data

@@ -29,4 +29,18 @@ grep -q '(4, 5, 3)' out
 run params
 grep -q '1,168' out
 run params --json
+
+# A safetensors file of two numbers, and what ckpt makes of it without torch.
+printf '\x58\x00\x00\x00\x00\x00\x00\x00{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}%-34s\x00\x00\x80\x3f\x00\x00\x00\x40' '' > a.safetensors
+run ckpt convert a.safetensors a.pth
+run ckpt convert a.pth gpu.pth --to cuda:0
+run ckpt inspect gpu.pth
+grep -q 'cuda:0' out
+run ckpt verify a.pth gpu.pth
+grep -q '2 of 2 checkpoints are whole' out
+run ckpt strip gpu.pth renamed.pth --rename w=v
+run ckpt diff a.pth gpu.pth --ignore tags
+run ckpt merge a.pth gpu.pth --average --into mean.pth
+run ckpt inspect mean.pth --json
+grep -q '"shape"' out
 echo "smoke: $count commands ran"

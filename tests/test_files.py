@@ -1,9 +1,11 @@
 import os
+import resource
 import shutil
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,14 @@ import pytest
 
 from segcli import files
 from segcli.errors import SegcliError
-from segcli.files import check_destination, check_source, replacing
+from segcli.files import (
+    allow_open_files,
+    check_destination,
+    check_source,
+    raising_at_the_end,
+    replacing,
+    umask,
+)
 
 
 @pytest.fixture
@@ -323,3 +332,77 @@ def test_an_interrupt_leaves_what_was_there(tmp_path: Path) -> None:
         assert process.wait(timeout=30) != 0
     assert destination.read_bytes() == b"old"
     assert leftovers(tmp_path) == ["result.json"]
+
+
+def refuse_limit(_which: int, _limits: tuple[int, int]) -> None:
+    message = "current limit exceeds maximum limit"
+    raise ValueError(message)
+
+
+def test_more_open_files_are_allowed_where_they_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+        allow_open_files(10)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (128, hard)
+        allow_open_files(200)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (264, hard)
+        monkeypatch.setattr(resource, "setrlimit", refuse_limit)
+        with pytest.raises(SegcliError, match="1,000,000 files are needed at once, and this"):
+            allow_open_files(10**6)
+    finally:
+        monkeypatch.undo()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("_kind_of_temporary")
+def test_a_new_file_is_as_private_as_is_asked(tmp_path: Path) -> None:
+    mask = os.umask(0o022)
+    try:
+        for mode, expected in ((0o600, 0o600), (0o640, 0o640), (0o666, 0o644), (0o777, 0o644), (0o000, 0o600)):
+            with replacing(tmp_path / oct(mode), mode=mode) as file:
+                file.write(b"x")
+            assert stat.S_IMODE((tmp_path / oct(mode)).stat().st_mode) == expected
+        assert umask() == 0o022
+    finally:
+        os.umask(mask)
+    # One that is replaced keeps its own.
+    (tmp_path / "0o666").chmod(0o660)
+    with replacing(tmp_path / "0o666", force=True, mode=0o600) as file:
+        file.write(b"y")
+    assert stat.S_IMODE((tmp_path / "0o666").stat().st_mode) == 0o660
+
+
+def test_a_request_to_end_raises(tmp_path: Path) -> None:
+    heard: list[int] = []
+    # Whoever measures coverage may listen.
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as caught, raising_at_the_end():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        assert caught.value.code == 143
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        # Where somebody listens, or in a thread, nothing changes.
+        signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+        with raising_at_the_end():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+
+    def work() -> None:
+        with raising_at_the_end():
+            (tmp_path / "done").touch()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert (tmp_path / "done").exists()
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(SegcliError, match="link is a link to nowhere, which does not exist"):
+        check_source(tmp_path / "link")

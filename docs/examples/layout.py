@@ -7,8 +7,9 @@ from pathlib import Path
 import terminal
 
 from segcli.formats.byte_source import open_source
+from segcli.formats.zip_directory import Record
 from segcli.formats.zip_end import find_directory
-from segcli.formats.zip_records import Record, read_directory, read_records
+from segcli.formats.zip_records import read_directory, read_records
 
 _SAYS = {
     "data.pkl": "what was saved, as a pickle: each tensor's shape, strides and place, each storage's key and device",

@@ -1,9 +1,9 @@
 """Work on several checkpoints, one after another, into a folder; one that fails does not stop the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from segcli.errors import ExitCode, SegcliError
 from segcli.table import Column, Table
@@ -28,9 +28,26 @@ class Failure:
     code: int
 
 
-def worst_code(failures: Sequence[Failure]) -> int:
-    """Return the exit code of all: the greatest of those of the failures."""
-    return max((one.code for one in failures), default=int(ExitCode.DONE))
+@dataclass(frozen=True)
+class Batch(Generic[Done]):
+    """What became of several checkpoints.
+
+    Attributes:
+        out_dir: The folder that they were written to.
+        results: What was made of those that something was made of.
+        failures: The others.
+        dry_run: Whether nothing was written.
+    """
+
+    out_dir: Path
+    results: tuple[Done, ...]
+    failures: tuple[Failure, ...]
+    dry_run: bool
+
+    @property
+    def code(self) -> int:
+        """The exit code: the greatest of those of the failures."""
+        return max((one.code for one in self.failures), default=int(ExitCode.DONE))
 
 
 def destinations(sources: Sequence[Path], out_dir: Path, name_of: Callable[[Path, str], str]) -> dict[Path, Path]:
@@ -61,13 +78,13 @@ def destinations(sources: Sequence[Path], out_dir: Path, name_of: Callable[[Path
     return found
 
 
-def each(places: dict[Path, Path], make: Callable[[Path, Path], Done]) -> tuple[tuple[Done, ...], tuple[Failure, ...]]:
-    """Make something of each source at its destination; return what was made, and what failed."""
+def each(sources: Iterable[Path], make: Callable[[Path], Done]) -> tuple[tuple[Done, ...], tuple[Failure, ...]]:
+    """Make something of each source; return what was made, and what failed."""
     done: list[Done] = []
     failures: list[Failure] = []
-    for source, destination in places.items():
+    for source in sources:
         try:
-            done.append(make(source, destination))
+            done.append(make(source))
         except SegcliError as error:
             failures.append(Failure(source, error.message, error.hint, int(error.code)))
     return tuple(done), tuple(failures)

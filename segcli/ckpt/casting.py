@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from segcli.ckpt.tensors import Holdings, StoredTensor, all_storages, holdings, listed, matches, storages_below
+from segcli.ckpt.tensors import Holdings, StoredTensor, holdings, listed, matches, storages_below
 from segcli.elements.converting import convert_elements
 from segcli.elements.decoding import FLOATS
 from segcli.elements.encoding import LARGEST
 from segcli.errors import SegcliError, nearest
 from segcli.formats.checkpoint import Checkpoint
 from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
+from segcli.formats.node_walk import storages_in
 from segcli.formats.payload import Computed, Payload, Stretch
 from segcli.formats.pickle_nodes import Call, Global, Group, Node
 from segcli.formats.rebuilt_tensor import rebuilt_tensor
@@ -211,7 +212,7 @@ def _rename_dtypes(tensors: Sequence[Node], dtype: str) -> None:
 
 def _rename_storages(checkpoint: Checkpoint, storages: dict[str, str], dtype: str) -> None:
     """Let every mention of a storage name its new class; an untyped one counts bytes."""
-    for storage in all_storages(checkpoint.root):
+    for storage in storages_in(checkpoint.root):
         if storage.key in storages:
             count = checkpoint.storages[storage.key].bytes // ITEM_BYTES[storages[storage.key]]
             if storage.type_name == "UntypedStorage":

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from math import prod
 
 from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
-from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Storage
+from segcli.formats.node_walk import Container, below
+from segcli.formats.pickle_nodes import Call, Node, Storage
 from segcli.formats.rebuilt_tensor import PACKED_DTYPES, Strided, strided_arguments
 
 
@@ -18,6 +19,7 @@ class Extent:
         start: The first byte that a tensor uses.
         end: The byte behind the last; 0 where none is used.
         item_bytes: Of what all places in it must be multiples, in bytes.
+        shown: The bytes that its tensors show, those that several show counted more than once.
         views: The tensors that lie in it.
         mentions: Every time that it is named.
     """
@@ -26,6 +28,7 @@ class Extent:
     start: int
     end: int
     item_bytes: int
+    shown: int = 0
     views: list[Strided] = field(default_factory=list)
     mentions: list[Storage] = field(default_factory=list)
 
@@ -33,6 +36,11 @@ class Extent:
     def slack(self) -> int:
         """Bytes before the first and behind the last that a tensor uses."""
         return self.size - (self.end - self.start)
+
+    @property
+    def gaps(self) -> int:
+        """Bytes between the elements of its tensors that none of them shows; there may be more."""
+        return max(0, self.end - self.start - self.shown)
 
     def use(self, start: int, end: int) -> None:
         """Take note of bytes that are used."""
@@ -54,6 +62,7 @@ def extents(root: Node) -> dict[str, Extent]:
         extent.mentions.append(storage)
         if view is None or view.dtype in PACKED_DTYPES or view.dtype not in ITEM_BYTES:
             extent.use(0, size)
+            extent.shown += size
             continue
         own = ITEM_BYTES[view.dtype]
         extent.item_bytes = max(extent.item_bytes, own)
@@ -61,6 +70,7 @@ def extents(root: Node) -> dict[str, Extent]:
         if prod(view.shape):
             last = view.offset + sum((side - 1) * step for side, step in zip(view.shape, view.stride, strict=True))
             extent.use(view.offset * own, min((last + 1) * own, size))
+            extent.shown += prod(side for side, step in zip(view.shape, view.stride, strict=True) if step) * own
     for extent in found.values():
         extent.start = min(extent.start, extent.end) // extent.item_bytes * extent.item_bytes
         extent.end = -(-extent.end // extent.item_bytes) * extent.item_bytes
@@ -77,7 +87,7 @@ def _mentions(root: Node) -> Iterator[tuple[Storage, Strided | None]]:
         node = stack.pop()
         if isinstance(node, Storage):
             yield node, None
-        elif isinstance(node, Group | Mapping | Call) and id(node) not in seen:
+        elif isinstance(node, Container) and id(node) not in seen:
             seen.add(id(node))
             view = strided_arguments(node)
             if view and id(view.arguments) not in placed:
@@ -86,16 +96,11 @@ def _mentions(root: Node) -> Iterator[tuple[Storage, Strided | None]]:
             stack += reversed(_below(node, view))
 
 
-def _below(node: Group | Mapping | Call, view: Strided | None) -> list[Node]:
+def _below(node: Container, view: Strided | None) -> list[Node]:
     """Return what a node holds, but for the storage that a tensor lies in."""
-    if isinstance(node, Group):
-        return node.items
+    if not (view and isinstance(node, Call)):
+        return below(node)
+    # What comes with it: the scales of a quantized tensor, the state of a subclass.
+    parts = [one for one in node.arguments if one is not view.arguments and one is not view.storage]
     pairs = [one for pair in node.pairs for one in pair]
-    if isinstance(node, Mapping):
-        return pairs
-    parts = [node.function, node.args]
-    if view:
-        # What comes with it: the scales of a quantized tensor, the state of a subclass.
-        parts = [one for one in node.arguments if one is not view.arguments and one is not view.storage]
-        parts += view.arguments.items[1:]
-    return [*parts, node.keywords, *node.items, *pairs, *node.state]
+    return [*parts, *view.arguments.items[1:], node.keywords, *node.items, *pairs, *node.state]

@@ -1,13 +1,14 @@
 """The tensors and other values of an open checkpoint, with the nodes that stand for them."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from segcli.ckpt.selection import selects_any
 from segcli.errors import SegcliError
 from segcli.formats.checkpoint import Checkpoint
 from segcli.formats.checkpoint_tree import list_entries
-from segcli.formats.pickle_nodes import Call, Global, Group, Node, Storage, Text
+from segcli.formats.pickle_nodes import Call, Group, Node, Storage
 from segcli.formats.rebuilt_tensor import rebuilt_tensor
 from segcli.formats.tensor_header import TensorHeader
 
@@ -44,8 +45,13 @@ class Holdings:
     other: dict[str, Node]
 
 
-def holdings(checkpoint: Checkpoint) -> Holdings:
+def holdings(checkpoint: Checkpoint, *, quoted: Collection[str] = ()) -> Holdings:
     """List all tensors and other values of a checkpoint.
+
+    Args:
+        checkpoint: The open checkpoint.
+        quoted: Keys of which several tensors have each; their parts that hold dots are put in quotes, as in
+            ``'a.b'.weight``, which tells ``{"a.b": ...}`` from ``{"a": {"b": ...}}``.
 
     Raises:
         SegcliError: Where a key stands there twice, or as `list_entries`.
@@ -54,13 +60,20 @@ def holdings(checkpoint: Checkpoint) -> Holdings:
     other: dict[str, Node] = {}
     for entry in list_entries(checkpoint.root, checkpoint.name):
         if entry.tensor:
-            if entry.key in tensors:
-                message = f"{checkpoint.source.name} has two tensors whose key is {entry.key!r}"
+            key = entry.quoted if entry.key in quoted else entry.key
+            if key in tensors:
+                message = f"{checkpoint.source.name} has two tensors whose key is {key!r}"
                 raise SegcliError(message, hint="keys that hold dots make one: rename one of them")
-            tensors[entry.key] = StoredTensor(entry.tensor, entry.node, parts_of(entry.node))
+            tensors[key] = StoredTensor(entry.tensor.under(key), entry.node, parts_of(entry.node))
         elif entry.same_as is None:
             other[entry.key] = entry.node
     return Holdings(tensors, other)
+
+
+def shared_keys(checkpoint: Checkpoint) -> set[str]:
+    """Return the keys that several tensors have, since parts of keys may hold dots."""
+    counts = Counter(entry.key for entry in list_entries(checkpoint.root, checkpoint.name) if entry.tensor)
+    return {key for key, count in counts.items() if count > 1}
 
 
 def parts_of(tensor: Node) -> tuple[TensorHeader, ...]:
@@ -110,25 +123,6 @@ def storages_below(node: Node) -> Iterator[tuple[Storage, bool]]:
             quantized = quantized or (isinstance(node, Call) and node.path == "torch._utils._rebuild_qtensor")
             below = node.arguments[:3] if isinstance(node, Call) and _has_state(node) else _below(node)
             nodes += [(one, quantized) for one in reversed(below)]
-
-
-def all_storages(root: Node) -> Iterator[Storage]:
-    """Yield every storage that an object names, once for each time."""
-    done: set[int] = set()
-    nodes = [root]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, None | bool | int | float | Text | Global) or id(node) in done:
-            continue
-        done.add(id(node))
-        if isinstance(node, Storage):
-            yield node
-        elif isinstance(node, Group):
-            nodes += node.items
-        else:
-            nodes += [one for pair in node.pairs for one in pair]
-            if isinstance(node, Call):
-                nodes += [node.function, node.args, node.keywords, *node.items, *node.state]
 
 
 def matches(key: str, globs: tuple[str, ...]) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,20 @@ FETCH_AGAIN = (
     "its download or copy did not finish or went wrong: fetch it again, and compare its size with the original's"
 )
 
+# Of what no interrupted copy explains.
+MADE_SO = (
+    "fetch it again, in case its download or copy went wrong; if it stays as it is, somebody made it so: do not load it"
+)
 
-def damaged(name: str, what: str) -> SegcliError:
+
+def damaged(name: str, what: str, hint: str = FETCH_AGAIN) -> SegcliError:
     """Return the error for a file that is not what its format says.
 
     Examples:
         >>> damaged("model.pth", "record data/0 overlaps data/1").message
         'model.pth is damaged: record data/0 overlaps data/1'
     """
-    return SegcliError(f"{name} is damaged: {what}", hint=FETCH_AGAIN)
+    return SegcliError(f"{name} is damaged: {what}", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,11 @@ class ByteSource:
             parts.append(part)
             offset, count = offset + len(part), count - len(part)
         return b"".join(parts)
+
+    @property
+    def mode(self) -> int:
+        """Who may do what with the file."""
+        return stat.S_IMODE(os.fstat(self.fd).st_mode)
 
     def check_unchanged(self) -> None:
         """Refuse a file that something else wrote to since it was opened.

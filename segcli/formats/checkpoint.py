@@ -1,7 +1,7 @@
 """One view of every kind of checkpoint: an object with tensors in it, and the storages with their bytes."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ class Checkpoint:
     source: ByteSource
     kind: Kind
     root: Node
-    storages: dict[str, StoredStorage]
+    storages: Mapping[str, StoredStorage]
     byteorder: str
     protocol: int
     name: str

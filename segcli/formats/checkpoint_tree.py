@@ -45,12 +45,20 @@ class Entry:
         node: What stands there.
         tensor: Its header where it is a tensor.
         same_as: The key under which an object that holds tensors was reached before; what is below it stands there.
+        way: How it was reached, where it is a tensor.
     """
 
     key: str
     node: Node
     tensor: TensorHeader | None = None
     same_as: str | None = None
+    way: "_Step | None" = None
+
+    @property
+    def quoted(self) -> str:
+        """Its path with the parts in quotes that hold dots themselves."""
+        parts = self.way.parts if self.way else [self.key]
+        return ".".join(repr(part) if "." in part else part for part in parts)
 
 
 @dataclass(frozen=True)
@@ -91,12 +99,16 @@ class _Step:
 
     @property
     def key(self) -> str:
+        return ".".join(self.parts)
+
+    @property
+    def parts(self) -> list[str]:
         parts = []
         step: _Step | None = self
         while step is not None and step.before is not None:
             parts.append(step.part)
             step = step.before
-        return ".".join(reversed(parts))
+        return parts[::-1]
 
 
 def list_contents(root: Node, name: str) -> Contents:
@@ -133,7 +145,7 @@ def list_entries(root: Node, name: str) -> Iterator[Entry]:
     for step in _steps(root, tensors, name):
         node, key = step.node, step.key
         if step.tensor:
-            yield Entry(key, node, tensor=step.tensor.under(key))
+            yield Entry(key, node, tensor=step.tensor.under(key), way=step)
         elif id(node) in first_key:
             yield Entry(key, node, same_as=first_key[id(node)])
         elif step.inside:

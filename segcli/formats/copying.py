@@ -63,7 +63,7 @@ def copy_file(source: int, destination: int, advance: Advance) -> None:
     copy_range(source, destination, size, 0, 0, advance)
 
 
-def write_at(descriptor: int, data: bytes, at: int) -> None:
+def write_at(descriptor: int, data: bytes | bytearray, at: int) -> None:
     """Write all of ``data`` at an offset.
 
     Raises:

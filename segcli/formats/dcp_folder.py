@@ -24,6 +24,7 @@ from segcli.formats.safetensors_nodes import tensor_node
 from segcli.formats.stored_storage import StoredStorage
 from segcli.formats.tensor_header import TensorHeader
 from segcli.formats.torch_zip import TorchZip, read_torch_zip
+from segcli.formats.zip_records import Complain, refuse
 
 METADATA_NAME = ".metadata"
 # Files of a hostile folder that are opened at once.
@@ -79,8 +80,12 @@ def is_dcp(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def open_dcp(path: Path) -> Iterator[DcpFolder]:
+def open_dcp(path: Path, complain: Complain = refuse) -> Iterator[DcpFolder]:
     """Open the folder of a distributed checkpoint; values are not read.
+
+    Args:
+        path: The folder.
+        complain: Told of what is wrong with single entries, in place of which there is then nothing.
 
     Raises:
         SegcliError: For a folder that is none, or is damaged.
@@ -101,7 +106,14 @@ def open_dcp(path: Path) -> Iterator[DcpFolder]:
             message = f"{path} names more than {_MAX_FILES:,} files"
             raise SegcliError(message)
         reader = _Reader(str(path), file)
-        root = _nested(str(path), {name: reader.entry(name, one) for name, one in metadata.entries.items()}, metadata)
+        nodes: dict[str, Node] = {}
+        for name, entry in metadata.entries.items():
+            try:
+                nodes[name] = reader.entry(name, entry)
+            except SegcliError as error:
+                complain(error, name)
+                nodes[name] = None
+        root = _nested(str(path), nodes, metadata)
         pieces = [Piece(source, 0, source.size) for source in files.values()]
         yield DcpFolder(joined(str(path), pieces), root, reader.storages, metadata.walk, reader.parts)
 

@@ -3,9 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import accumulate
 from math import prod
+from operator import and_
 
 from segcli.formats.byte_source import ByteSource, damaged
 
@@ -51,10 +52,19 @@ class Joined(ByteSource):
     def _starts(self) -> list[int]:
         return [0, *accumulate(piece.size for piece in self.pieces)]
 
+    @property
+    def mode(self) -> int:
+        """Who may do what with every file that has a piece."""
+        return reduce(and_, (source.mode for source in self._files))
+
     def check_unchanged(self) -> None:
         """Ask every file that has a piece."""
-        for source in {id(piece.source): piece.source for piece in self.pieces}.values():
+        for source in self._files:
             source.check_unchanged()
+
+    @property
+    def _files(self) -> list[ByteSource]:
+        return [*{id(piece.source): piece.source for piece in self.pieces}.values()]
 
 
 def joined(name: str, pieces: Sequence[Piece]) -> Joined:

@@ -11,6 +11,7 @@ _WHOLE = 100
 _INTEGER_BITS = 256
 _BRACKETS = {"tuple": "()", "list": "[]", "set": "{}", "frozenset": "{}"}
 _TYPES: dict[type, str] = {Mapping: "dict", Global: "name", type(None): "None"}
+_ENCODE = "_codecs.encode"
 _RECONSTRUCTORS = ("copyreg._reconstructor", "copyreg.__newobj__")
 
 
@@ -76,6 +77,8 @@ def _shown(node: Node, depth: int) -> str:
 def _call_body(call: Call, depth: int) -> str:
     if numpy_type(call):
         return numpy_value(call)
+    if encoded := _encoded(call):
+        return _cut(repr(encoded), _TEXT)
     if _configured(call):
         return _shown(_configured(call)[0], depth)
     parts = []
@@ -87,6 +90,14 @@ def _call_body(call: Call, depth: int) -> str:
     if isinstance(state, Mapping):
         parts.append(_pairs(_public(state.pairs), depth, attributes=True))
     return ", ".join(filter(None, parts))
+
+
+def _encoded(call: Call) -> bytes:
+    """Return the bytes that a call gives, as protocol 2 writes them; nothing for all other calls."""
+    match call.arguments:
+        case [Text() as encoded, Text(value="latin1")] if call.path == _ENCODE:
+            return encoded.decoded().encode("latin-1", "replace")
+    return b""
 
 
 def _configured(call: Call) -> list[Node]:

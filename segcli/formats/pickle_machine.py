@@ -1,16 +1,17 @@
 """The stack, the marks and the memo that a pickle's opcodes work on, as plain data."""
 
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections.abc import Callable
 from typing import NoReturn
 
 from segcli.errors import SegcliError
-from segcli.formats.byte_source import FETCH_AGAIN
+from segcli.formats.byte_source import MADE_SO
 from segcli.formats.persistent_id import Resolve, resolve_zip
 from segcli.formats.pickle_memo import Memo
-from segcli.formats.pickle_nodes import Call, Detached, Global, Group, Mapping, Node, Place, Storage, Text
+from segcli.formats.pickle_nodes import Call, Detached, Global, Group, Mapping, Node, Notes, Place, Storage, Text
 
 MAX_OPCODES = 10_000_000
-MAX_STACK = 5_000_000
+MAX_STACK = 2_000_000
 MAX_MEMO = 5_000_000
 MAX_MARKS = 10_000
 # Of Python's pickles; torch's own are 2.
@@ -22,7 +23,8 @@ class Machine:
 
     Attributes:
         name: How messages call the pickle.
-        position: The first byte of the opcode that is being done.
+        opcode: The name of the opcode that is being done.
+        position: Its first byte.
         root: What the pickle would build, once it has stopped.
         storages: Every storage that it named, once for each time.
         repeats: The strings that the memo pushed again.
@@ -36,29 +38,26 @@ class Machine:
         kept: One more than the greatest number under which something was kept in turn.
     """
 
-    def __init__(self, name: str, resolve: Resolve = resolve_zip, *, keep: bool = True) -> None:
+    def __init__(self, name: str, tell: Callable[[], int], resolve: Resolve = resolve_zip) -> None:
         """Start with nothing on the stack.
 
         Args:
             name: How messages call the pickle.
+            tell: Says which byte is read next.
             resolve: Knows what its persistent ids stand for.
-            keep: Whether containers and calls keep what is put into them. Without, there is no root, and memory holds
-                little more than the storages and the strings.
         """
         self.name = name
-        self._keep = keep
-        # What stands for all calls of a name, and for all tuples without names or strings, where nothing is kept.
-        self._shells: dict[str, Call] = {}
-        self._hollow = Group("tuple", [])
+        self._tell = tell
         self._resolve = resolve
+        self.opcode = ""
         self.position = 0
         self._stack: list[Node] = []
         self._marks: list[int] = []
         self._memo = Memo()
         self._count = 0
         self.root: Node = None
-        self.storages: list[Storage] = []
-        self.repeats: list[Text] = []
+        self.storages: Notes[Storage] = []
+        self.repeats: Notes[Text] = []
         self.globals: dict[str, int] = {}
         self.calls: dict[str, int] = {}
         self.filled: set[str] = set()
@@ -77,17 +76,23 @@ class Machine:
             SegcliError: Always.
         """
         message = f"{self.name} is damaged at byte {self.position}: {what}"
-        raise SegcliError(message, hint=FETCH_AGAIN)
+        raise SegcliError(message, hint=MADE_SO)
 
-    def begin_step(self, place: Place) -> None:
+    @property
+    def place(self) -> Place:
+        """The opcode that is being done."""
+        return Place(self.opcode, self.position, self._tell())
+
+    def begin_step(self, opcode: str, position: int) -> None:
         """Take note of an opcode before it is done, and keep to the caps."""
-        self.position = place.start
+        self.opcode = opcode
+        self.position = position
         self._count += 1
         if self._count > MAX_OPCODES or len(self._stack) > MAX_STACK:
             self._give_up()
         if self.frames:
-            self._check_frame(place)
-        self.opcodes.add(place.opcode)
+            self._check_frame(self.place)
+        self.opcodes.add(opcode)
 
     def _give_up(self) -> NoReturn:
         message = f"{self.name} has more than {MAX_OPCODES:,} opcodes or {MAX_STACK:,} values at once"
@@ -107,16 +112,19 @@ class Machine:
 
     def top(self) -> Node:
         """Look at the last node since the last mark."""
-        node = self.pop()
-        self.push(node)
-        return node
+        if len(self._stack) <= (self._marks[-1] if self._marks else 0):
+            self.fail("the stack is empty")
+        return self._stack[-1]
 
     def mark(self) -> None:
         """Start what an opcode will take at once."""
         if len(self._marks) >= MAX_MARKS:
-            message = f"{self.name} nests more than {MAX_MARKS:,} levels deep"
-            raise SegcliError(message, hint="no checkpoint needs as many: do not load this file")
+            self._refuse_depth()
         self._marks.append(len(self._stack))
+
+    def _refuse_depth(self) -> NoReturn:
+        message = f"{self.name} nests more than {MAX_MARKS:,} levels deep"
+        raise SegcliError(message, hint="no checkpoint needs as many: do not load this file")
 
     def pop_to_mark(self) -> list[Node]:
         """Take all nodes since the last mark, and the mark."""
@@ -167,16 +175,16 @@ class Machine:
         """Keep the last node under the next number."""
         self.put(len(self._memo))
 
-    def get(self, index: int, place: Place) -> None:
+    def get(self, index: int) -> None:
         """Put on the stack what was kept under a number."""
         if index not in self._memo:
             self.fail(f"nothing was kept under {index}")
-        self.repeat(self._memo[index], place)
+        self.repeat(self._memo[index])
 
-    def repeat(self, node: Node, place: Place) -> None:
+    def repeat(self, node: Node) -> None:
         """Put on the stack what stood there before."""
         if isinstance(node, Text):
-            node = Text(node.value, place, node.literal)
+            node = Text(node.value, self.place, node.literal)
             self.repeats.append(node)
         elif isinstance(node, Group):
             node.repeated = True
@@ -188,23 +196,28 @@ class Machine:
         """Append items to the container below."""
         match self.top():
             case Group() as group if group.kind == kind:
-                group.items.extend(items if self._keep else ())
+                group.items.extend(items)
             case Call() as call:
                 self.filled.add(call.path)
-                if self._keep:
-                    call.items.extend(items)
+                call.items.extend(items)
             case node:
                 self.fail(f"{_kind(node)} takes no items")
 
+    def check_keys(self, pairs: list[tuple[Node, Node]]) -> None:
+        """Refuse keys that Python takes for none."""
+        odd = next((key for key, _ in pairs if _is_unhashable(key)), None)
+        if odd is not None:
+            self.fail(f"a {_kind(odd)} is no key of a dict")
+
     def update(self, pairs: list[tuple[Node, Node]]) -> None:
         """Set keys in the container below."""
+        self.check_keys(pairs)
         match self.top():
             case Mapping() as mapping:
-                mapping.pairs.extend(pairs if self._keep else ())
+                mapping.pairs.extend(pairs)
             case Call() as call:
                 self.filled.add(call.path)
-                if self._keep:
-                    call.pairs.extend(pairs)
+                call.pairs.extend(pairs)
             case node:
                 self.fail(f"{_kind(node)} takes no keys")
 
@@ -242,15 +255,21 @@ class Machine:
 
     def push_call(self, call: Call) -> None:
         """Put on the stack what a call would give, and count it."""
+        if not isinstance(call.function, Global | Call):
+            self.fail(f"it calls what is no function ({_kind(call.function)})")
         path = call.path
         self.calls[path] = self.calls.get(path, 0) + 1
-        self.push(call if self._keep else self._shells.setdefault(path, Call(call.function, None)))
+        self.push(call)
 
     def push_tuple(self, items: list[Node]) -> None:
         """Put a tuple on the stack."""
-        # A storage's id is one with strings.
-        is_kept = self._keep or any(isinstance(item, Text | Global) for item in items)
-        self.push(Group("tuple", items) if is_kept else self._hollow)
+        depth = 1
+        for item in items:
+            if isinstance(item, Group) and item.depth >= depth:
+                depth = item.depth + 1
+        if depth > MAX_MARKS:
+            self._refuse_depth()
+        self.push(Group("tuple", items, depth=depth))
 
     def build(self) -> None:
         """Hand a state to the object below."""
@@ -258,8 +277,7 @@ class Machine:
         node = self.top()
         if not isinstance(node, Call):
             self.fail(f"{_kind(node)} takes no state")
-        if self._keep:
-            node.state.append(state)
+        node.state.append(state)
 
     def load_persistent(self, identity: Node) -> None:
         """Put on the stack what a persistent id stands for: nearly always a storage."""
@@ -279,9 +297,10 @@ class Machine:
             self.fail(f"it has protocol {protocol}, the newest is {MAX_PROTOCOL}")
         self.protocol = protocol
 
-    def frame(self, place: Place, length: int) -> None:
+    def frame(self, length: int) -> None:
         """Take note of a frame."""
-        self.frames.append((place.end - 8, place.end, place.end + length))
+        end = self.place.end
+        self.frames.append((end - 8, end, end + length))
 
     def _check_frame(self, place: Place) -> None:
         """Refuse an opcode that straddles a frame's end: Python's two unpicklers read such a pickle differently."""
@@ -289,15 +308,14 @@ class Machine:
         if place.start < end and (place.end > end or place.opcode == "FRAME"):
             self.fail("an opcode does not end with its frame")
 
-    def refuse(self, place: Place) -> None:
+    def refuse(self) -> None:
         """Refuse an opcode that a checkpoint never has."""
-        message = f"{self.name} has the opcode {place.opcode} at byte {place.start}, which torch.save never writes"
+        message = f"{self.name} has the opcode {self.opcode} at byte {self.position}, which torch.save never writes"
         raise SegcliError(message, hint="torch.load will not read it either")
 
     def stop(self) -> None:
         """Take what was built, which must be all that is left."""
-        root = self.pop()
-        self.root = root if self._keep else None
+        self.root = self.pop()
         if self._stack or self._marks:
             self.fail(f"{len(self._stack) + len(self._marks)} values are left over")
         for text, index in self._jumps:
@@ -308,3 +326,7 @@ class Machine:
 
 def _kind(node: Node) -> str:
     return node.kind if isinstance(node, Group) else type(node).__name__
+
+
+def _is_unhashable(node: Node) -> bool:
+    return isinstance(node, Mapping) or (isinstance(node, Group) and node.kind in ("list", "set"))

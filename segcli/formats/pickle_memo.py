@@ -1,6 +1,7 @@
 """What a pickle keeps under numbers."""
 
-from segcli.formats.pickle_nodes import Node
+from collections.abc import MutableSequence
+from typing import Any
 
 
 class Memo:
@@ -18,11 +19,11 @@ class Memo:
 
     __slots__ = ("_far", "_first", "_row")
 
-    def __init__(self) -> None:
-        """Start with nothing."""
+    def __init__(self, row: MutableSequence[Any] | None = None) -> None:
+        """Start with nothing, and an empty row to keep in what comes in turn; left out: a list."""
         self._first = 0
-        self._row: list[Node] = []
-        self._far: dict[int, Node] = {}
+        self._row: MutableSequence[Any] = [] if row is None else row
+        self._far: dict[int, Any] = {}
 
     def __len__(self) -> int:
         """Return how many numbers are in use."""
@@ -32,12 +33,12 @@ class Memo:
         """Say whether something is kept under a number."""
         return 0 <= index - self._first < len(self._row) or index in self._far
 
-    def __getitem__(self, index: int) -> Node:
+    def __getitem__(self, index: int) -> Any:  # noqa: ANN401 - whatever was kept
         """Return what is kept under a number."""
         at = index - self._first
         return self._row[at] if 0 <= at < len(self._row) else self._far[index]
 
-    def __setitem__(self, index: int, node: Node) -> None:
+    def __setitem__(self, index: int, node: Any) -> None:  # noqa: ANN401 - whatever is to be kept
         """Keep something under a number."""
         if index == 1 and not len(self):
             self._first = 1
@@ -50,6 +51,6 @@ class Memo:
         else:
             self._far[index] = node
 
-    def get(self, index: int) -> Node:
+    def get(self, index: int) -> Any:  # noqa: ANN401 - whatever was kept
         """Return what is kept under a number, or None."""
         return self[index] if index in self else None  # noqa: SIM401 - this is what it is made of

@@ -1,7 +1,23 @@
 """What a pickle would build, as plain data: nothing here is the thing itself, and names stay names."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
+
+Noted = TypeVar("Noted")
+
+
+class Notes(Protocol[Noted]):
+    """What is noted while a pickle is followed, in its order: a list, or less than one."""
+
+    def append(self, one: Noted, /) -> None:
+        """Note one more."""
+
+    def __iter__(self) -> Iterator[Noted]:
+        """Yield all."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
 
 
 class Place(NamedTuple):
@@ -65,11 +81,19 @@ class Detached(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Group:
-    """A tuple, list, set or frozenset; ``repeated`` where the memo put it on the stack again."""
+    """A tuple, list, set or frozenset.
+
+    Attributes:
+        kind: Which.
+        items: What is in it.
+        repeated: Whether the memo put it on the stack again.
+        depth: How many tuples deep a tuple is.
+    """
 
     kind: str
     items: "list[Node]"
     repeated: bool = False
+    depth: int = 0
 
 
 @dataclass(eq=False, slots=True)

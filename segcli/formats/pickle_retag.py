@@ -12,34 +12,28 @@ what they keep, so there the reference itself is the mark: it is pushed, and dro
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
 from segcli.errors import SegcliError
+from segcli.formats.payload import Computed, Payload
 from segcli.formats.pickle_nodes import Detached, Storage, Text
 from segcli.formats.pickle_walk import Walk
 
 Retag = Callable[[str], str]
+# Bytes of the pickle, from one place up to another, and what replaces them.
+Edit = tuple[int, int, bytes]
 
+# Large enough that a write costs little.
+_PIECE_BYTES = 2**16
 _BYTE = 0xFF
 _POP = b"0"
 
 
-@dataclass(frozen=True)
-class _Edit:
-    """Bytes of the pickle, from ``start`` up to ``end``, and what replaces them."""
-
-    start: int
-    end: int
-    data: bytes
-
-    @property
-    def growth(self) -> int:
-        return len(self.data) - (self.end - self.start)
-
-
-def retag(data: bytes, walk: Walk, new: Retag, name: str) -> bytes:
-    """Return a pickle with its storages' tags changed.
+def retag(data: bytes, walk: Walk, new: Retag, name: str) -> Payload | None:
+    """Return a pickle with its storages' tags changed; None where none of them becomes another.
 
     No opcode is used that weights-only loading does not know, unless the pickle has such already, and the memo's
     numbers stay, so whatever could read the pickle can read the result.
@@ -53,75 +47,141 @@ def retag(data: bytes, walk: Walk, new: Retag, name: str) -> bytes:
     Raises:
         SegcliError: Where a storage's id is a user's value, too, so that no change could leave that alone.
     """
-    changed = [storage for storage in walk.storages if new(storage.location.decoded()) != storage.location.decoded()]
-    if not changed:
-        return data
-    _refuse_shared(changed, name)
-    edits = sorted(_Edits(data, walk, new, changed).all(), key=lambda edit: edit.start)
-    lengths = [_frame_edit(data, frame, edits) for frame in walk.frames]
-    return _applied(data, sorted([*edits, *lengths], key=lambda edit: edit.start))
+    tags = _Places(storage.location.place.start for storage in _changed(walk.storages, new, name))
+    if not tags.places:
+        return None
+    edits = _Edits(_Changes(data, walk, new, tags).all(name))
+    edits = _Edits([*_new_frames(data, walk, edits)], edits)
+    return Computed(len(data) + edits.growth(), lambda: edits.applied(data))
+
+
+def _changed(storages: Iterable[Storage], new: Retag, name: str) -> Iterator[Storage]:
+    for storage in storages:
+        tag = storage.location.decoded()
+        if new(tag) != tag:
+            if storage.id.repeated:
+                message = f"{name} uses the id of storage {storage.key} for something else, too"
+                raise SegcliError(message, hint="torch.save did not write it: load and save it again with torch")
+            yield storage
+
+
+class _Places:
+    """Places in a pickle, of which a large one has very many."""
+
+    def __init__(self, places: Iterable[int]) -> None:
+        self.places = array("I", sorted(array("I", places)))
+
+    def __contains__(self, place: int) -> bool:
+        at = bisect_left(self.places, place)
+        return at < len(self.places) and self.places[at] == place
 
 
 class _Edits:
+    """Edits in the order of their places, each in twelve bytes: few of them are made of bytes of their own."""
+
+    def __init__(self, edits: Iterable[Edit], more: "_Edits | None" = None) -> None:
+        starts, ends, kinds = array("I"), array("I"), array("I")
+        found: dict[bytes, int] = {}
+        for some in (edits, more or ()):
+            for start, end, data in some:
+                starts.append(start)
+                ends.append(end)
+                kinds.append(found.setdefault(data, len(found)))
+        order = sorted(range(len(starts)), key=starts.__getitem__)
+        self.starts = array("I", map(starts.__getitem__, order))
+        self._ends = array("I", map(ends.__getitem__, order))
+        self._kinds = array("I", map(kinds.__getitem__, order))
+        self._data = list(found)
+
+    def __iter__(self) -> Iterator[Edit]:
+        return (
+            (start, end, self._data[kind])
+            for start, end, kind in zip(self.starts, self._ends, self._kinds, strict=True)
+        )
+
+    def growths(self) -> Iterator[int]:
+        """Yield for each how many bytes longer it makes the pickle."""
+        return (len(data) - (end - start) for start, end, data in self)
+
+    def growth(self) -> int:
+        """Return how many bytes longer all of them make it."""
+        return sum(self.growths())
+
+    def applied(self, data: bytes) -> Iterator[bytes]:
+        """Yield the pickle with the edits, a piece at a time."""
+        piece = bytearray()
+        done = 0
+        for start, end, new in self:
+            piece += data[done:start]
+            piece += new
+            done = end
+            if len(piece) >= _PIECE_BYTES:
+                yield bytes(piece)
+                piece.clear()
+        yield bytes(piece) + data[done:]
+
+
+class _Changes:
     """What changes in a pickle.
 
     Args:
         data: The pickle.
         walk: What it says.
         new: The tag that each tag becomes.
-        changed: The storages whose tag becomes another.
+        tags: Where the tags are pushed that become others.
     """
 
-    def __init__(self, data: bytes, walk: Walk, new: Retag, changed: Sequence[Storage]) -> None:
+    def __init__(self, data: bytes, walk: Walk, new: Retag, tags: _Places) -> None:
         self._data = data
         self._walk = walk
         self._new = new
-        self._tags = {id(storage.location) for storage in changed}
-        self._literals = {id(storage.location.literal): storage.location.literal for storage in changed}
+        self._tags = tags
+        self._marks = {one.text.place.end for one in walk.detached if one.number is None}
 
-    def all(self) -> Iterator[_Edit]:
-        """Yield them, in no order."""
-        repeats = self._repeats()
-        rejoined = {id(one.text): one for one in self._walk.detached if self._says_the_same(one, repeats)}
+    def all(self, name: str) -> Iterator[Edit]:
+        """Yield all edits but those of frames, in no order."""
+        rejoined = self._rejoined()
         for one in rejoined.values():
             yield self._rejoin(one)
-        for key, literal in self._literals.items():
-            is_tag = key in self._tags
+        for storage in _changed(self._walk.storages, self._new, name):
+            tag, literal = storage.location, storage.location.literal
             becomes = _encoded(self._new(literal.decoded()), literal.place.opcode)
-            if is_tag and key not in rejoined:
-                yield _Edit(literal.place.start, literal.place.end, becomes)
-            was = self._data[literal.place.start : literal.place.end]
-            for text in repeats.get(key, ()):
-                if (id(text) in self._tags) != is_tag:
-                    yield self._detach(text, was if is_tag else becomes)
+            if tag is literal:
+                if literal.place.start not in rejoined:
+                    yield literal.place.start, literal.place.end, becomes
+            elif literal.place.start not in self._tags:
+                yield self._detach(tag, becomes)
+        for text in self._repeats():
+            place = text.literal.place
+            if place.start in self._tags and text.place.start not in self._tags:
+                yield self._detach(text, self._data[place.start : place.end])
 
-    def _repeats(self) -> dict[int, list[Text]]:
-        """Return where each literal is pushed again; on CUDA torch makes a new one for every storage."""
-        wanted = set(self._literals) | {id(one.text) for one in self._walk.detached}
-        marks = {one.text.place.end for one in self._walk.detached if one.number is None}
-        found: dict[int, list[Text]] = {}
-        for text in self._walk.repeats:
-            if id(text.literal) in wanted and text.place.start not in marks:
-                found.setdefault(id(text.literal), []).append(text)
-        return found
+    def _repeats(self) -> Iterator[Text]:
+        """Yield the strings that are pushed again, but for marks; on CUDA torch makes a new one for every storage."""
+        return (text for text in self._walk.repeats if text.place.start not in self._marks)
 
-    def _says_the_same(self, one: Detached, repeats: dict[int, list[Text]]) -> bool:
-        """Whether a string that was spelled out is what its literal says, once tags are changed."""
-        is_ours = id(one.text) not in repeats and (one.number is None or self._data[one.end : one.end + 1] in b"qr")
+    def _rejoined(self) -> dict[int, Detached]:
+        """Return the strings that were spelled out and are what their literals say, once tags are changed."""
+        detached = {one.text.place.start: one for one in self._walk.detached}
+        repeated = detached and {text.literal.place.start for text in self._repeats()}
+        return {start: one for start, one in detached.items() if start not in repeated and self._says_the_same(one)}
+
+    def _says_the_same(self, one: Detached) -> bool:
+        is_ours = one.number is None or self._data[one.end : one.end + 1] in b"qr"
         return is_ours and self._after(one.text) == self._after(one.literal)
 
     def _after(self, text: Text) -> str:
-        return self._new(text.decoded()) if id(text) in self._tags else text.decoded()
+        return self._new(text.decoded()) if text.place.start in self._tags else text.decoded()
 
-    def _rejoin(self, one: Detached) -> _Edit:
+    def _rejoin(self, one: Detached) -> Edit:
         """Put a reference where a string was spelled out with its mark."""
         start, end = one.text.place.start, one.end
         if one.number is None:
-            return _Edit(start, end, self._data[one.text.place.end : end - len(_POP)])
+            return start, end, self._data[one.text.place.end : end - len(_POP)]
         put = 2 if self._data[end : end + 1] == b"q" else 5
-        return _Edit(start, end + put, _indexed(b"h", b"j", one.number))
+        return start, end + put, _indexed(b"h", b"j", one.number)
 
-    def _detach(self, text: Text, spelled: bytes) -> _Edit:
+    def _detach(self, text: Text, spelled: bytes) -> Edit:
         """Spell a string out where there is a reference, with a mark."""
         reference = self._data[text.place.start : text.place.end]
         index = _index_of(reference)
@@ -129,7 +189,16 @@ class _Edits:
         if index is not None:
             is_counted = "MEMOIZE" in self._walk.opcodes
             mark = reference + _POP if is_counted else _indexed(b"q", b"r", self._walk.kept + 1 + index)
-        return _Edit(text.place.start, text.place.end, spelled + mark)
+        return text.place.start, text.place.end, spelled + mark
+
+
+def _new_frames(data: bytes, walk: Walk, edits: _Edits) -> Iterator[Edit]:
+    """Yield the lengths of frames anew: protocol 4 and later say how many bytes a frame has."""
+    grown = [0, *accumulate(edits.growths())] if walk.frames else []
+    for field, start, end in walk.frames:
+        (length,) = struct.unpack_from("<Q", data, field)
+        growth = grown[bisect_left(edits.starts, end)] - grown[bisect_left(edits.starts, start)]
+        yield field, start, struct.pack("<Q", length + growth)
 
 
 def _index_of(reference: bytes) -> int | None:
@@ -139,13 +208,6 @@ def _index_of(reference: bytes) -> int | None:
 
 def _indexed(short: bytes, long: bytes, index: int) -> bytes:
     return short + bytes([index]) if index <= _BYTE else long + struct.pack("<I", index)
-
-
-def _refuse_shared(storages: Sequence[Storage], name: str) -> None:
-    for storage in storages:
-        if storage.id.repeated:
-            message = f"{name} uses the id of storage {storage.key} for something else, too"
-            raise SegcliError(message, hint="torch.save did not write it: load and save it again with torch")
 
 
 def _encoded(tag: str, opcode: str) -> bytes:
@@ -166,20 +228,3 @@ _SPELLINGS = {
     "BINBYTES": ("B", "<I"),
     "BINBYTES8": ("\x8e", "<Q"),
 }
-
-
-def _frame_edit(data: bytes, frame: tuple[int, int, int], edits: Sequence[_Edit]) -> _Edit:
-    """Write a frame's length anew: protocol 4 and later say how many bytes a frame has."""
-    field, start, end = frame
-    (length,) = struct.unpack_from("<Q", data, field)
-    growth = sum(edit.growth for edit in edits if start <= edit.start < end)
-    return _Edit(field, start, struct.pack("<Q", length + growth))
-
-
-def _applied(data: bytes, edits: Sequence[_Edit]) -> bytes:
-    parts: list[bytes] = []
-    done = 0
-    for edit in edits:
-        parts += [data[done : edit.start], edit.data]
-        done = edit.end
-    return b"".join([*parts, data[done:]])

@@ -81,5 +81,6 @@ def walk_at(source: ByteSource, start: int, name: str, limit: int, resolve: Reso
             raise SegcliError(message, hint="no checkpoint's has: do not load this file") from error
         if end < source.size:
             raise damaged(source.name, f"{name} ends too early") from error
-        message = f"{source.name} is truncated: its {source.size:,} bytes end inside of {name}"
+        where = "its pickle" if name == source.name else name
+        message = f"{source.name} is truncated: its {source.size:,} bytes end inside of {where}"
         raise SegcliError(message, hint=FETCH_AGAIN) from error

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
-from segcli.formats.pickle_nodes import Call, Global, Group, Node, Storage, Text
+from segcli.formats.pickle_nodes import Call, Global, Group, Mapping, Node, Storage, Text
 from segcli.formats.tensor_header import TensorHeader
 
-# Of which a byte holds several elements.
-PACKED_DTYPES = ("quint4x2", "quint2x4")
+# Of which a byte holds several elements, and how many.
+PACKED_DTYPES = {"quint4x2": 2, "quint2x4": 4}
+# Which argument of ``_rebuild_tensor_v2`` is the tensor's metadata.
+_METADATA_AT = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,11 @@ def rebuilt_tensor(node: Node) -> TensorHeader | None:
     return None
 
 
+def is_rebuilding(call: Call) -> bool:
+    """Say whether a call is of a function that rebuilds a tensor from a storage."""
+    return call.path in _STRIDED
+
+
 def attached(node: Node) -> Node:
     """Return what was saved along with a tensor, such as the attributes of a subclass; None where nothing was."""
     if isinstance(node, Call) and node.path in _STATES:
@@ -91,15 +98,25 @@ def _strided(args: list[Node]) -> TensorHeader | None:
     match args:
         case [Storage() as storage, int() as offset, size, stride, *_]:
             dtype = STORAGE_DTYPES.get(storage.type_name, "unknown")
-            return _header(_ints(size), dtype, storage, offset=offset, stride=_ints(stride))
+            layout = _layout(args[_METADATA_AT : _METADATA_AT + 1])
+            return _header(_ints(size), dtype, storage, offset=offset, stride=_ints(stride), layout=layout)
     return None
 
 
 def _strided_with_dtype(args: list[Node]) -> TensorHeader | None:
     match args:
-        case [Storage() as storage, int() as offset, size, stride, _, _, Global() as dtype, *_]:
-            return _header(_ints(size), dtype.name, storage, offset=offset, stride=_ints(stride))
+        case [Storage() as storage, int() as offset, size, stride, _, _, Global() as dtype, *more]:
+            return _header(_ints(size), dtype.name, storage, offset=offset, stride=_ints(stride), layout=_layout(more))
     return None
+
+
+def _layout(more: list[Node]) -> str:
+    """Return what a tensor's metadata says is still to be done to its elements: to conjugate, to negate them."""
+    match more:
+        case [Mapping(pairs=pairs), *_]:
+            names = [key.decoded() for key, value in pairs if isinstance(key, Text) and value is True]
+            return " ".join(name for name in ("conj", "neg") if name in names) or "strided"
+    return "strided"
 
 
 def _quantized(args: list[Node]) -> TensorHeader | None:
@@ -202,7 +219,7 @@ def _header(
     if shape is None or stride is None or len(shape) != len(stride) or offset < 0:
         return None
     item_bytes = ITEM_BYTES.get(dtype)
-    size = None if item_bytes is None else prod(shape) * item_bytes
+    size = None if item_bytes is None else -(-prod(shape) * item_bytes // PACKED_DTYPES.get(dtype, 1))
     return TensorHeader("", shape, dtype, storage.location.decoded(), size, storage.key, offset, stride, layout)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from segcli.formats.byte_source import ByteSource, damaged
+from segcli.formats.byte_source import MADE_SO, ByteSource, damaged
 from segcli.formats.dtypes import ITEM_BYTES, SAFETENSORS_DTYPES
 from segcli.formats.tensor_header import TensorHeader
 from segcli.units import INT64_MAX
@@ -53,7 +53,7 @@ def _parsed(name: str, raw: bytes) -> dict[str, Any]:
     try:
         header = json.loads(raw.decode("utf-8"), object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
-        raise damaged(name, f"its header is not JSON: {error}") from error
+        raise damaged(name, f"its header is not JSON: {error}", MADE_SO) from error
     if not isinstance(header, dict):
         raise damaged(name, "its header is not a JSON object")
     return header

@@ -1,15 +1,21 @@
 """Says what a file is from its first bytes, since people name anything ``.pth``."""
 
+import re
 from enum import StrEnum
 
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import FETCH_AGAIN, ByteSource
+from segcli.formats.safetensors_header import read_safetensors_header
 
 _HEAD_BYTES = 512
 _TAR_MAGIC_AT = 257
 # 0x1950a86a20f9469cfc6c as LONG1 writes it: the first thing in what torch.save wrote before 1.6.
 _LEGACY_MAGIC = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"
 _MAX_SAFETENSORS_HEADER = 100_000_000
+# How pickles of protocol 0 begin that are a dict, a list, or name a class or function after at most some atoms; and how
+# all end.
+_PROTOCOL_0 = re.compile(rb"\([dl]p[01]\n|\(*(?:[SVIFL][^\n]*\n\(*)*[ci][A-Za-z_][\w.]*\n[A-Za-z_][\w.]*\n")
+_STOP = b"."
 
 
 class Kind(StrEnum):
@@ -33,6 +39,9 @@ class Kind(StrEnum):
     RAR = "rar"
     HDF5 = "HDF5"
     NPY = "npy"
+    GGUF = "GGUF"
+    IMAGE = "image"
+    PROGRAM = "program"
     BLANK = "zeros"
     UNKNOWN = "unknown"
 
@@ -51,6 +60,10 @@ _MAGIC = (
     (b"Rar!\x1a\x07", Kind.RAR),
     (b"\x89HDF\r\n\x1a\n", Kind.HDF5),
     (b"\x93NUMPY", Kind.NPY),
+    (b"GGUF", Kind.GGUF),
+    (b"\x89PNG\r\n\x1a\n", Kind.IMAGE),
+    (b"\xff\xd8\xff", Kind.IMAGE),
+    (b"\x7fELF", Kind.PROGRAM),
 )
 
 
@@ -66,8 +79,8 @@ def sniff(source: ByteSource) -> Kind:
         return Kind.TAR
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return Kind.LEGACY if _LEGACY_MAGIC in head[:32] else Kind.PICKLE
-    if not head.strip(b"\0"):
-        return Kind.BLANK
+    if _PROTOCOL_0.match(head) and source.at(source.size - 1, 1) == _STOP:
+        return Kind.PICKLE
     return _sniff_text(head)
 
 
@@ -77,6 +90,8 @@ def _is_safetensors(head: bytes, size: int) -> bool:
 
 
 def _sniff_text(head: bytes) -> Kind:
+    if not head.strip(b"\0"):
+        return Kind.BLANK
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return Kind.HTML
@@ -87,6 +102,11 @@ def _sniff_text(head: bytes) -> Kind:
 
 def refusal(source: ByteSource, kind: Kind) -> SegcliError:
     """Return the error for a file that is no checkpoint which can be read here: what it is, and the way out."""
+    if kind is Kind.UNKNOWN and source.name.lower().endswith(".safetensors"):
+        try:
+            read_safetensors_header(source)
+        except SegcliError as error:
+            return error
     what, hint = _REFUSALS.get(kind, (f"a file of the format {kind}, not a checkpoint", _UNPACK.get(kind, "")))
     if kind is Kind.PICKLE and _NESTED_NAME in source.at(0, min(_NESTED_BYTES, source.size)):
         what, hint = _NESTED
@@ -107,6 +127,7 @@ _NESTED = (
     "a plain pickle (pickle.dump) with tensors in it, each of which is a whole legacy checkpoint in a string of bytes",
     f'loading it runs what it says; if you trust it, write it as a checkpoint: python -c "{_RESAVE_NESTED}"',
 )
+_KNOWN = "known are torch's checkpoints (.pth, .pt, .ckpt, .bin), and .safetensors"
 # What a file is, and the way out.
 _REFUSALS = {
     Kind.LEGACY: (
@@ -125,6 +146,8 @@ _REFUSALS = {
         "a safetensors file, which names no device, so there is nothing to convert",
         "choose the device where it is loaded: load_file('{name}', device='cpu')",
     ),
+    Kind.IMAGE: ("an image, not a checkpoint", _KNOWN),
+    Kind.PROGRAM: ("a program or a library of one, not a checkpoint", _KNOWN),
     Kind.LFS: (
         "a Git-LFS pointer of {size} bytes, not the file that it stands for",
         "fetch the file itself: git lfs pull",
@@ -140,7 +163,7 @@ _REFUSALS = {
     Kind.BLANK: ("blank: it starts with zeros, so its content was never written", FETCH_AGAIN),
     Kind.UNKNOWN: (
         "no checkpoint that is known here: it starts with {head!r}",
-        "known are torch's checkpoints (.pth, .pt, .ckpt, .bin), and .safetensors",
+        _KNOWN,
     ),
 }
 _UNPACK = {
@@ -151,6 +174,7 @@ _UNPACK = {
     Kind.ZSTD: "unpack it first, with unzstd, and give what is inside",
     Kind.RAR: "unpack it first, with unrar x, and give what is inside",
     Kind.HDF5: "it may be Keras weights; torch's end in .pth or .pt",
+    Kind.GGUF: "llama.cpp and ggml read it; torch's checkpoints end in .pth or .pt",
     Kind.NPY: "it is one NumPy array: numpy.load reads it",
     Kind.JSON: "it may be the index of a checkpoint in several files: give one of those",
 }

@@ -4,9 +4,10 @@ Before 0.4 torch had storages that were a part of another, and tensors on them. 
 the part, and so at that and the part's own in the whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 
-from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Storage
+from segcli.formats.node_walk import containers
+from segcli.formats.pickle_nodes import Call, Group, Node, Storage
 
 # What is told a storage and an offset in it first. Source: the functions of ``torch/_utils.py``.
 _REBUILT_FROM_STORAGE = frozenset(
@@ -15,7 +16,7 @@ _REBUILT_FROM_STORAGE = frozenset(
 )
 
 
-def resolve_views(root: Node, storages: Sequence[Storage]) -> None:
+def resolve_views(root: Node, storages: Iterable[Storage]) -> None:
     """Change every tensor below ``root`` that lies on a part of a storage.
 
     Args:
@@ -24,7 +25,9 @@ def resolve_views(root: Node, storages: Sequence[Storage]) -> None:
     """
     if not any(storage.view for storage in storages):
         return
-    for call in _calls(root):
+    for call in containers(root):
+        if not isinstance(call, Call):
+            continue
         if call.path in _REBUILT_FROM_STORAGE and isinstance(call.args, Group):
             _resolve(call.args)
         for state in call.state:
@@ -37,26 +40,3 @@ def _resolve(place: Group) -> None:
     match place.items:
         case [Storage(view=(_, start, _)) as part, int() as offset, *_]:
             place.items[:2] = [Storage(part.type_name, part.key, part.location, part.numel, part.id), offset + start]
-
-
-def _calls(root: Node) -> Iterator[Call]:
-    seen: set[int] = set()
-    nodes = [root]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, Group | Mapping | Call) and id(node) not in seen:
-            seen.add(id(node))
-            nodes += _below(node)
-            if isinstance(node, Call):
-                yield node
-
-
-def _below(node: Group | Mapping | Call) -> list[Node]:
-    match node:
-        case Group():
-            return node.items
-        case Mapping():
-            return [part for pair in node.pairs for part in pair]
-        case _:
-            pairs = [part for pair in node.pairs for part in pair]
-            return [node.function, node.args, node.keywords, *node.items, *pairs, *node.state]

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# The parts of a layout that say that elements are not yet what they shall be.
+LAZY = frozenset(["conj", "neg"])
+
 
 @dataclass(frozen=True, slots=True)
 class TensorHeader:
@@ -16,7 +19,8 @@ class TensorHeader:
         storage: The record that holds its values; None where it has none of its own. Tensors with the same are aliases.
         offset: Its first element's place in the storage, in elements.
         stride: Elements between neighbours, an axis.
-        layout: ``strided``, or what else it is.
+        layout: ``strided``, or what else it is; ``conj`` and ``neg`` where its elements are yet to be conjugated or
+            negated.
     """
 
     key: str

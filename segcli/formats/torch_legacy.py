@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from segcli.errors import SegcliError
-from segcli.formats.byte_source import FETCH_AGAIN, ByteSource, damaged
+from segcli.formats.byte_source import FETCH_AGAIN, MADE_SO, ByteSource, damaged
 from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
 from segcli.formats.payload import Stretch
 from segcli.formats.persistent_id import Resolve, resolve_legacy
@@ -142,7 +142,7 @@ def _by_name(node: Node) -> dict[str, Node]:
     return {key.decoded(): value for key, value in pairs if isinstance(key, Text)}
 
 
-def _checked_keys(name: str, listed: Node, storages: tuple[Storage, ...]) -> tuple[str, ...]:
+def _checked_keys(name: str, listed: Node, storages: Iterable[Storage]) -> tuple[str, ...]:
     items = listed.items if isinstance(listed, Group) and listed.kind == "list" else [None]
     keys = tuple(item.decoded() for item in items if isinstance(item, Text))
     if len(keys) != len(items):
@@ -163,7 +163,7 @@ def _refuse_missing(name: str, keys: Iterable[str], known: Iterable[str], what: 
 
 
 def _stored(
-    source: ByteSource, keys: tuple[str, ...], storages: tuple[Storage, ...], at: int
+    source: ByteSource, keys: tuple[str, ...], storages: Iterable[Storage], at: int
 ) -> tuple[dict[str, StoredStorage], int]:
     """Return where each storage lies, and the byte behind the last."""
     named = _checked_storages(source.name, storages)
@@ -185,13 +185,13 @@ def _stored(
     return {key: found[key] for key in named}, end
 
 
-def _checked_storages(name: str, storages: tuple[Storage, ...]) -> dict[str, Storage]:
+def _checked_storages(name: str, storages: Iterable[Storage]) -> dict[str, Storage]:
     """Return the first mention of each storage, since torch goes by that, if all others agree with it."""
     found: dict[str, Storage] = {}
     parts: dict[str, tuple[str, int, int]] = {}
     for storage in storages:
         if storage.type_name not in STORAGE_DTYPES:
-            raise damaged(name, f"storage {storage.key} is of the unknown class {storage.type_name}")
+            raise damaged(name, f"storage {storage.key} is of the unknown class {storage.type_name}", MADE_SO)
         first = found.setdefault(storage.key, storage)
         if (first.numel, first.type_name) != (storage.numel, storage.type_name):
             what = f"{first.numel} elements of {first.type_name}, and {storage.numel} of {storage.type_name}"

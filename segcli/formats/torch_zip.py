@@ -4,18 +4,19 @@ Source: pytorch 2.13, ``torch/serialization.py`` (``_save``, ``_load``) and ``ca
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from segcli.errors import SegcliError
-from segcli.formats.byte_source import ByteSource, damaged
+from segcli.formats.byte_source import MADE_SO, ByteSource, damaged
 from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
 from segcli.formats.payload import Payload, Stretch
 from segcli.formats.pickle_nodes import Storage
 from segcli.formats.pickle_walk import Walk, walk
-from segcli.formats.stored_storage import StoredStorage
+from segcli.formats.stored_storage import ZipStorages
+from segcli.formats.zip_directory import Entry, Record, Records
 from segcli.formats.zip_layout import DEFAULT_ALIGNMENT
-from segcli.formats.zip_records import Complain, Entry, Record, read_directory, read_records, refuse
+from segcli.formats.zip_records import Complain, read_directory, read_records, refuse, refuse_compressed
 
 MAX_PICKLE_BYTES = 256 * 2**20
 PICKLE_NAME = "data.pkl"
@@ -42,14 +43,14 @@ class TorchZip:
     """
 
     prefix: str
-    records: tuple[Record, ...]
+    records: Records
     version: int
     format_version: int | None
     alignment: int
     byteorder: str | None
     pickle: bytes
     walk: Walk
-    storages: dict[str, StoredStorage]
+    storages: ZipStorages
 
     def contents(self, source: ByteSource) -> Iterator[tuple[str, Payload]]:
         """Yield the name behind the prefix, and the content, of each record in order."""
@@ -69,16 +70,15 @@ def read_torch_zip(source: ByteSource, *, keep_root: bool = True) -> TorchZip:
     """
     entries = read_directory(source)
     prefix = check_kind(source.name, entries)
+    refuse_compressed(source.name, entries)
     records = read_records(source, entries)
-    # A checkpoint of many tensors has as many of them.
-    del entries
     return read_contents(source, prefix, records, keep_root=keep_root)
 
 
 def read_contents(
     source: ByteSource,
     prefix: str,
-    records: tuple[Record, ...],
+    records: Records,
     complain: Complain = refuse,
     *,
     keep_root: bool = True,
@@ -95,12 +95,12 @@ def read_contents(
     Raises:
         SegcliError: For a damaged pickle.
     """
-    names = {record.name.removeprefix(f"{prefix}/"): record for record in records}
-    if PICKLE_NAME not in names:
+    place = records.find(f"{prefix}/{PICKLE_NAME}")
+    if place is None:
         raise damaged(source.name, f"its {PICKLE_NAME} cannot be read")
-    pickle = _read_pickle(source, names[PICKLE_NAME], complain)
+    pickle = _read_pickle(source, records[place], complain)
     said = walk(pickle, f"{PICKLE_NAME} in {source.name}", keep=keep_root)
-    reader = _Reader(source, prefix, names, complain)
+    reader = _Reader(source, prefix, records, complain)
     return TorchZip(
         prefix=prefix,
         records=records,
@@ -125,23 +125,21 @@ def check_kind(source: str, entries: Sequence[Entry]) -> str:
         SegcliError: For a zip that is no checkpoint or TorchScript.
     """
     prefix = entries[0].name.split("/")[0]
-    _check_kind(source, prefix, [entry.name for entry in entries])
-    return prefix
-
-
-def _check_kind(name: str, prefix: str, inside: Sequence[str]) -> None:
-    if f"{prefix}/constants.pkl" in inside:
-        message = f"{name} is a TorchScript archive, whose code may name devices, too"
+    script, pickle = f"{prefix}/constants.pkl", f"{prefix}/{PICKLE_NAME}"
+    marks = {entry.name for entry in entries if entry.name in (script, pickle)}
+    if script in marks:
+        message = f"{source} is a TorchScript archive, whose code may name devices, too"
         raise SegcliError(
-            message, hint=f"convert it with torch: torch.jit.load('{name}', map_location='cpu').save(DST)"
+            message, hint=f"convert it with torch: torch.jit.load('{source}', map_location='cpu').save(DST)"
         )
-    if f"{prefix}/{PICKLE_NAME}" not in inside:
-        raise _no_checkpoint(name, inside)
-    for record in inside:
-        if not record.startswith(f"{prefix}/"):
-            raise damaged(name, f"record {record} does not lie in {prefix}/, as all others do")
-        if record.endswith(f"/{PICKLE_NAME}") and record != f"{prefix}/{PICKLE_NAME}":
-            raise damaged(name, f"it has a second pickle, {record}")
+    if not marks:
+        raise _no_checkpoint(source, [entry.name for entry in entries])
+    for entry in entries:
+        if not entry.name.startswith(f"{prefix}/"):
+            raise damaged(source, f"record {entry.name} does not lie in {prefix}/, as all others do", MADE_SO)
+        if entry.name.endswith(f"/{PICKLE_NAME}") and entry.name != pickle:
+            raise damaged(source, f"it has a second pickle, {entry.name}")
+    return prefix
 
 
 def _no_checkpoint(name: str, inside: Sequence[str]) -> SegcliError:
@@ -180,16 +178,17 @@ class _Reader:
 
     source: ByteSource
     prefix: str
-    names: dict[str, Record]
+    records: Records
     complain: Complain
 
     def _fail(self, name: str, what: str) -> None:
         self.complain(damaged(self.source.name, what), f"{self.prefix}/{name}")
 
     def _text(self, name: str) -> str | None:
-        if name not in self.names:
+        place = self.records.find(f"{self.prefix}/{name}")
+        if place is None:
             return None
-        record = self.names[name]
+        record = self.records[place]
         raw = self.source.at(record.start, min(record.size, _MAX_TEXT_BYTES))
         return raw.decode("latin-1").strip()
 
@@ -203,7 +202,7 @@ class _Reader:
         return int(text)
 
     def version(self) -> int | None:
-        if "version" not in self.names:
+        if self.records.find(f"{self.prefix}/version") is None:
             self._fail("version", "it has no version record, without which torch does not read it")
         return self.number("version")
 
@@ -223,30 +222,29 @@ class _Reader:
             self._fail("byteorder", f"its byteorder is {order!r}, expected little or big")
         return order
 
-    def storages(self, said: tuple[Storage, ...]) -> dict[str, StoredStorage]:
-        found: dict[str, StoredStorage] = {}
+    def storages(self, said: Iterable[Storage]) -> ZipStorages:
+        found = ZipStorages(self.source, self.records, f"{self.prefix}/data/")
         for storage in said:
             record = f"data/{storage.key}"
             try:
-                stored = self._stored(storage, self.names.get(record))
+                self._add(storage, found)
             except SegcliError as error:
                 self.complain(error, f"{self.prefix}/{record}")
-                continue
-            known = found.setdefault(storage.key, stored)
-            if known.bytes != stored.bytes:
-                self._fail(record, f"storage {storage.key} is said to have {known.bytes} bytes, and {stored.bytes}")
         return found
 
-    def _stored(self, storage: Storage, record: Record | None) -> StoredStorage:
+    def _add(self, storage: Storage, found: ZipStorages) -> None:
         name, key = self.source.name, storage.key
         if storage.type_name not in STORAGE_DTYPES:
-            raise damaged(name, f"storage {key} is of the unknown class {storage.type_name}")
+            raise damaged(name, f"storage {key} is of the unknown class {storage.type_name}", MADE_SO)
         dtype = STORAGE_DTYPES[storage.type_name]
         size = storage.numel * ITEM_BYTES[dtype]
-        if record is None:
+        place = self.records.find(f"{self.prefix}/data/{key}")
+        if place is None:
             raise damaged(name, f"it has no record data/{key}, which its pickle names")
-        if record.size < size:
-            what = f"record data/{key} has {record.size} bytes, its {storage.numel} elements of {dtype} need {size}"
+        has = self.records[place].size
+        if has < size:
+            what = f"record data/{key} has {has} bytes, its {storage.numel} elements of {dtype} need {size}"
             raise damaged(name, what)
-        data = Stretch(self.source, record.start, record.size, record.crc)
-        return StoredStorage(key, dtype, storage.location.decoded(), size, data)
+        known = found.add(place, dtype, storage.location.decoded(), size)
+        if known != size:
+            raise damaged(name, f"storage {key} is said to have {known} bytes, and {size}")

@@ -38,7 +38,7 @@ def find_directory(source: ByteSource) -> Directory:
     at = source.size - _END.size
     _, disk, first_disk, here, entries, size, start, comment = _END.unpack(source.at(at, _END.size))
     if disk or first_disk or here != entries or comment:
-        raise damaged(source.name, "its end record speaks of several disks or of a comment")
+        raise damaged(source.name, "its end record contradicts itself, or speaks of several disks or of a comment")
     directory, end = Directory(start, size, entries), at
     locator = source.at(at - _LOCATOR64.size, _LOCATOR64.size) if at >= _LOCATOR64.size else b""
     if locator.startswith(_LOCATOR_SIGNATURE):

@@ -8,7 +8,7 @@ Source: pytorch 2.13, ``caffe2/serialize/inline_container.cc`` (``getPadding``) 
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 DEFAULT_ALIGNMENT = 64
@@ -69,18 +69,32 @@ def descriptor(record: Placed) -> bytes:
     return struct.pack("<4sLQQ" if wide else "<4sLLL", b"PK\x07\x08", record.crc, record.size, record.size)
 
 
-def directory(records: Sequence[Placed], start: int) -> bytes:
+def directory(records: Iterable[Placed], start: int) -> bytes:
     """Return the central directory, which starts at ``start``, and the end records behind it."""
-    entries = b"".join(_central_header(record) for record in records)
-    end = start + len(entries)
-    count, size = len(records), len(entries)
+    entries, count = bytearray(), 0
+    for record in records:
+        entries += central_header(record)
+        count += 1
+    return bytes(entries + end_records(count, len(entries), start))
+
+
+def end_records(count: int, size: int, start: int) -> bytes:
+    """Return what stands behind a central directory.
+
+    Args:
+        count: How many records it has.
+        size: Its bytes.
+        start: Where it starts.
+    """
+    end = start + size
     end64 = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, _MADE_BY, _NEEDED, 0, 0, count, count, size, start)
     locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
     short, place = min(count, _UINT16_MAX), min(start, _UINT32_MAX)
-    return entries + end64 + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, short, short, size, place, 0)
+    return end64 + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, short, short, size, place, 0)
 
 
-def _central_header(record: Placed) -> bytes:
+def central_header(record: Placed) -> bytes:
+    """Return what the central directory says of a record."""
     wide = _zip64_field((record.size, record.size), record.header)
     size = min(record.size, _UINT32_MAX)
     fields = (b"PK\x01\x02", 0, 0, _flags(record.size), 0, 0, 0, record.crc, size, size, len(record.name), len(wide))

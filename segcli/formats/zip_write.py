@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from segcli.formats.copying import Advance, write_at
 from segcli.formats.payload import Payload, inline
-from segcli.formats.zip_layout import Placed, descriptor, directory, local_header
+from segcli.formats.zip_layout import Placed, central_header, descriptor, end_records, local_header
 
 # What torch 2.13 writes into its own small records.
 ARCHIVE_VERSION = b"3\n"
@@ -21,7 +21,7 @@ def write_zip(file: int, prefix: str, records: Iterable[tuple[str, Payload]], al
         alignment: Of what the offsets of their data shall be multiples, in bytes.
         advance: Told of bytes of content as they are written.
     """
-    placed: list[Placed] = []
+    directory, count = bytearray(), 0
     at = 0
     for name, payload in records:
         raw = f"{prefix}/{name}".encode()
@@ -32,10 +32,11 @@ def write_zip(file: int, prefix: str, records: Iterable[tuple[str, Payload]], al
         end = descriptor(record)
         write_at(file, end, start + payload.size)
         at = start + payload.size + len(end)
-        placed.append(record)
-    end = directory(placed, at)
-    write_at(file, end, at)
-    return at + len(end)
+        directory += central_header(record)
+        count += 1
+    directory += end_records(count, len(directory), at)
+    write_at(file, directory, at)
+    return at + len(directory)
 
 
 def torch_records(

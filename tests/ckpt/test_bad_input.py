@@ -52,7 +52,8 @@ def test_an_unknown_device(segcli: Run, source: Path) -> None:
     done = segcli("ckpt", "convert", source, "DST", "--to", "cudo")
     assert done.code == 2
     assert done.err == (
-        "error: unknown device 'cudo', expected cpu, cuda, cuda:N, mps, meta, xpu, hpu, mtia or privateuse1\n"
+        "error: unknown device 'cudo', expected cpu, cuda, cuda:N, mps, meta, xpu, hpu, mtia, privateuse1, npu or "
+        "mlu\n"
         "hint: did you mean cuda?\n"
     )
 

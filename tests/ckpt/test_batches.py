@@ -52,7 +52,7 @@ def test_several_files_are_stripped(segcli: Run) -> None:
     for name in ("a.pth", "b.ckpt"):
         assert torch.load(Path("out") / name)["w"].tolist() == [1, 1, 1]
     document = segcli("ckpt", "strip", "runs/a.pth", "runs/page.pth", *wish, "--json").json
-    assert (document["strips"], [one["code"] for one in document["failures"]]) == ([], [2, 2])
+    assert (document["results"], [one["code"] for one in document["failures"]]) == ([], [2, 2])
     assert "exists already" in document["failures"][0]["message"]
 
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from segcli.ckpt import Recipe, convert
 from segcli.ckpt.assembly import assemble
 from segcli.ckpt.casting import Casting, cast
 from segcli.ckpt.tensors import holdings
@@ -239,3 +240,16 @@ def test_storages_on_their_own(tmp_path: Path) -> None:
     assert (typed.dtype, typed.tolist()) == (torch.float16, [1, 1, 1])
     assert (untyped.nbytes(), integers.tolist()) == (12, [0, 1, 2])
     assert casting.cast == ("0",)
+
+
+@pytest.mark.parametrize("file_format", ["zip", "legacy", "safetensors", "dcp"])
+def test_a_dry_run_refuses_what_the_run_refuses(tmp_path: Path, file_format: str) -> None:
+    source = save({"w": torch.tensor([1.0, 1e30])}, tmp_path / "model.pth")
+    for dry_run in (True, False):
+        with pytest.raises(SegcliError, match=r"w in .*: 1 element, the first 1e\+30, would be infinite in float16"):
+            convert(source, tmp_path / "out", file_format=file_format, recipe=Recipe(dtype="float16", dry_run=dry_run))
+    wish = Recipe(dtype="float16", allow_overflow=True, dry_run=True)
+    done = convert(source, tmp_path / "out", file_format=file_format, recipe=wish)
+    assert done.cast
+    assert [(one.keys, one.elements) for one in done.cast.overflows] == [(("w",), 1)]
+    assert list(tmp_path.iterdir()) == [source]

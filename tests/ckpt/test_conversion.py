@@ -2,6 +2,8 @@ import argparse
 import collections
 import contextlib
 import itertools
+import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from segcli.ckpt import convert
+from segcli.ckpt import convert, verify
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import open_source
 from segcli.formats.torch_zip import read_torch_zip
+from tests.conftest import Run
 from tests.formats.crafting import (
     Saved,
     aligned,
@@ -320,3 +323,35 @@ def test_past_4_gib(tmp_path: Path, size: int) -> None:
     assert (tmp_path / "back.pth").stat().st_size == source.stat().st_size
     assert (tmp_path / "back.pth").stat().st_blocks * 512 < 2**20
     check_layout(tmp_path / "back.pth")
+
+
+def test_a_format_that_is_asked_for_is_written_though_it_is_the_sources(tmp_path: Path, segcli: Run) -> None:
+    source = save({"w": torch.arange(9.0), "b": torch.ones(3)}, tmp_path / "model.pth")
+    assert convert(source, tmp_path / "same.pth", file_format="zip").laid_out
+    assert (tmp_path / "same.pth").read_bytes() == source.read_bytes()
+    rezipped = tmp_path / "rezipped.pth"
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(rezipped, "w") as other:
+        for name in archive.namelist():
+            other.writestr(name, archive.read(name))
+    assert any("--format zip" in hint for hint in verify(rezipped).hints)
+    done = segcli("ckpt", "convert", rezipped, tmp_path / "again.pth", "--format", "zip")
+    assert (done.code, "the same records, as torch lays them out" in done.out) == (0, True)
+    assert verify(tmp_path / "again.pth").findings == ()
+    assert (tmp_path / "again.pth").read_bytes() == source.read_bytes()
+
+
+def test_a_rule_that_means_nothing_is_told_of(tmp_path: Path, segcli: Run) -> None:
+    source = save({"w": torch.ones(3)}, tmp_path / "model.pth")
+    rules = ("--map", "cuda:5=cpu", "--map", "cpu=cuda", "--map", "mps=cpu")
+    done = segcli("ckpt", "convert", source, tmp_path / "it.pth", *rules)
+    assert "of no storage is said what --map cuda:5=cpu, mps=cpu is about; the tags are: cpu\n" in done.out
+    save({"w": 3}, tmp_path / "none.pth")
+    done = segcli("ckpt", "convert", tmp_path / "none.pth", tmp_path / "it2.pth", "--map", "cuda=cpu")
+    assert "the tags are: none\n" in done.out
+
+
+def test_a_private_file_stays_private(tmp_path: Path) -> None:
+    source = save({"w": torch.ones(1)}, tmp_path / "it.pth", "cuda:0")
+    source.chmod(0o600)
+    convert(source, tmp_path / "out.pth", "cpu")
+    assert stat.S_IMODE((tmp_path / "out.pth").stat().st_mode) == 0o600

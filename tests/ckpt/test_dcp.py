@@ -3,9 +3,14 @@
 import dataclasses
 import io
 import itertools
+import os
 import pickle
+import resource
+import signal
+import stat
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +31,7 @@ from torch.distributed.checkpoint.metadata import (
     TensorStorageMetadata,
 )
 
-from segcli.ckpt import Recipe, convert
+from segcli.ckpt import Recipe, convert, verify
 from segcli.errors import ExitCode, SegcliError
 from segcli.formats import dcp_folder, dcp_metadata
 from tests.ckpt.oracles import bits, loads
@@ -147,7 +152,7 @@ def test_what_has_no_place(tmp_path: Path) -> None:
     assert done.left_out == ("epoch (int)", "where (torch.device)", "set (builtins.set)", "net._metadata")
     expected = {"net": dict(net.state_dict())}
     assert_alike(flat(load_dcp(tmp_path / "a.dcp", empty(expected))), flat(expected))
-    with pytest.raises(SegcliError, match=r"holds a tensor, expected a dict|holds a .*, expected a dict"):
+    with pytest.raises(SegcliError, match=r"holds one tensor, expected a dict"):
         convert(save(torch.zeros(2), tmp_path / "b.pth"), tmp_path / "b.dcp")
     looped: dict[str, Saved] = {"w": torch.zeros(2)}
     looped["self"] = looped
@@ -484,3 +489,114 @@ def test_no_folder_of_a_checkpoint(tmp_path: Path, segcli: Run, monkeypatch: pyt
     monkeypatch.setattr(dcp_metadata, "MAX_METADATA_BYTES", 10)
     with pytest.raises(SegcliError, match="expected at most 10"):
         convert(source, tmp_path / "a.pth")
+
+
+def test_one_damaged_entry_does_not_hide_another(tmp_path: Path) -> None:
+    source = save_dcp({"a": torch.ones(3), "b": torch.ones(4), "n": 7}, tmp_path / "it")
+    found = read_metadata(source)
+    first, second = (next(one for key, one in found.storage_data.items() if key.fqn == name) for name in ("a", "b"))
+    path = source / first.relative_path
+    raw = bytearray(path.read_bytes())
+    # The pickle of one, and a value of the other.
+    raw[first.offset + raw[first.offset :].index(b"torch._utils")] ^= 1
+    raw[second.offset + raw[second.offset :].index(torch.ones(4).numpy().tobytes())] ^= 1
+    path.write_bytes(raw)
+    done = verify(source)
+    places = [one.where for one in done.findings if one.severity.value == "error"]
+    assert any(place == "a" for place in places)
+    assert any(place.startswith("b") for place in places)
+    assert (done.ok, done.bytes) == (False, sum(one.stat().st_size for one in source.iterdir()))
+    with pytest.raises(SegcliError, match=r"checksum of data\.pkl"):
+        convert(source, tmp_path / "out.pth")
+    (source / ".metadata").write_bytes(b"\x80\x02N.")
+    assert verify(source).bytes == sum(one.stat().st_size for one in source.iterdir())
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    source = save({"w": torch.ones(500_000)}, tmp_path / "model.pth")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        # Python passes over the signal, and the write fails, as on a disk that is full.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+        with pytest.raises(SegcliError, match=r"cannot write .*it\.dcp: File too large"):
+            convert(source, tmp_path / "it.dcp")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [one.name for one in tmp_path.iterdir()] == ["model.pth"]
+
+
+def test_what_was_saved_along_with_a_tensor_is_refused_or_told(tmp_path: Path) -> None:
+    tensor, parameter = torch.ones(2), torch.nn.Parameter(torch.zeros(3))
+    tensor.note, parameter.origin = 1, torch.ones(1)  # type: ignore[attr-defined]
+    source = save({"t": tensor, "again": tensor, "p": parameter}, tmp_path / "model.pth")
+    with pytest.raises(SegcliError, match=r"no place for: t\.note \(int\), again\.note \(int\), p\.origin \(tensor\)"):
+        convert(source, tmp_path / "out.dcp")
+    done = convert(source, tmp_path / "out.dcp", recipe=Recipe(tensors_only=True))
+    assert done.left_out == ("t.note (int)", "again.note (int)", "p.origin (tensor)")
+    into = {"t": torch.full((2,), 9.0), "again": torch.full((2,), 9.0), "p": torch.full((3,), 9.0)}
+    found = load_dcp(tmp_path / "out.dcp", into)
+    assert {key: one.tolist() for key, one in found.items()} == {"t": [1, 1], "again": [1, 1], "p": [0, 0, 0]}
+    with pytest.raises(SegcliError, match=r"bare\.pth holds one tensor, expected a dict"):
+        convert(save(tensor, tmp_path / "bare.pth"), tmp_path / "bare.dcp")
+
+
+def test_a_private_file_becomes_a_private_folder_and_back(tmp_path: Path) -> None:
+    source = save({"w": torch.ones(3)}, tmp_path / "model.pth")
+    for mode, folder in ((0o600, 0o700), (0o640, 0o750), (0o644, 0o755)):
+        source.chmod(mode)
+        convert(source, tmp_path / "it.dcp", force=True)
+        assert stat.S_IMODE((tmp_path / "it.dcp").stat().st_mode) == folder
+    (tmp_path / "it.dcp" / ".metadata").chmod(0o600)
+    convert(tmp_path / "it.dcp", tmp_path / "back.pth")
+    assert stat.S_IMODE((tmp_path / "back.pth").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["term", "int"])
+def test_a_request_to_end_leaves_no_part(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    source = save({str(index): torch.ones(2**20) for index in range(48)}, tmp_path / "model.pth")
+    (tmp_path / "out").mkdir()
+    command = [sys.executable, "-m", "segcli", "ckpt", "convert", str(source), str(tmp_path / "out" / "it.dcp")]
+    # Where coverage is measured, that listens to the signal itself, and ends the process.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        until = time.monotonic() + 60
+        while not any((tmp_path / "out").glob(".it.dcp.*/*")):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == code, told
+    assert "Traceback" not in told
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_named(tmp_path: Path, segcli: Run) -> None:
+    save({"w": torch.ones(3)}, tmp_path / "model.pth")
+    (tmp_path / ".it.dcp.x1.part").mkdir()
+    (tmp_path / ".other.dcp.x1.part").mkdir()
+    told = segcli("ckpt", "convert", tmp_path / "model.pth", tmp_path / "it.dcp").out
+    assert "left by runs that were killed" in told
+    assert ".it.dcp.x1.part" in told
+    assert ".other" not in told
+    missing = segcli("ckpt", "convert", tmp_path / "model.pth", tmp_path / "no" / "it.dcp", "--dry-run")
+    assert (missing.code, "there is no folder" in missing.err) == (2, True)
+
+
+def test_a_dry_run_knows_another_dtypes_size(tmp_path: Path) -> None:
+    source = save({"w": torch.ones(1000), "n": torch.ones(4, dtype=torch.int64)}, tmp_path / "model.pth")
+    done = convert(source, tmp_path / "it.dcp", recipe=Recipe(dtype="bfloat16", dry_run=True))
+    assert done.bytes == 2 * 1000 + 8 * 4
+
+
+def test_tensors_that_show_one_element_many_times_are_told(tmp_path: Path, segcli: Run) -> None:
+    content = {"x": torch.ones(1).expand(2**30), "y": torch.ones(2).expand(1, 2)}
+    source = save(content, tmp_path / "model.pth")
+    for target in ("it.dcp", "it.safetensors"):
+        done = convert(source, tmp_path / target, recipe=Recipe(dry_run=True))
+        assert done.expanded == ("x",)
+        assert done.bytes > 2**32
+    told = segcli("ckpt", "convert", source, tmp_path / "it.safetensors", "--dry-run").out
+    assert "tensors that show one element many times (expand), written in full: x" in told

@@ -31,3 +31,10 @@ def test_tags_that_torch_knows(tag: str) -> None:
 def test_others_are_refused(tag: str, words: str) -> None:
     with pytest.raises(SegcliError, match=words):
         check_tag(tag)
+
+
+@pytest.mark.parametrize("tag", ["gpu", "GPU", "nvidia"])
+def test_who_types_gpu_means_cuda(tag: str) -> None:
+    with pytest.raises(SegcliError) as caught:
+        check_tag(tag)
+    assert caught.value.hint == "such a GPU is cuda, or cuda:0"

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
+from segcli.ckpt import average, inspect
 from segcli.ckpt.difference import values as values_module
 from segcli.ckpt.difference.comparing import Difference, Question, diff
 from segcli.ckpt.difference.matching import common_prefix
@@ -279,12 +280,6 @@ def test_nonfinite_tensors_are_found(tmp_path: Path) -> None:
     assert sum(seen) == 12 + 16 + 12 + 24 + 8 + 4
 
 
-def test_two_tensors_of_one_key_are_refused(tmp_path: Path) -> None:
-    path = save({"a.b": torch.ones(1), "a": {"b": torch.zeros(1)}}, tmp_path / "it.pth")
-    with pytest.raises(SegcliError, match=r"has two tensors whose key is 'a\.b'"):
-        diff(path, path)
-
-
 # -- values that are no tensors
 
 
@@ -496,3 +491,34 @@ def test_what_may_be_ignored_completes() -> None:
     from segcli.ckpt.difference.command import _complete_ignore
 
     assert _complete_ignore("t") == ["tags", "ties"]
+
+
+def test_what_is_yet_to_be_conjugated_or_negated(tmp_path: Path) -> None:
+    numbers = torch.tensor([1 + 2j, 3])
+    lazy = save({"c": numbers.conj(), "n": torch._neg_view(torch.ones(3))}, tmp_path / "lazy.pth")
+    plain = save({"c": numbers, "n": torch.ones(3)}, tmp_path / "plain.pth")
+    done = diff(lazy, plain)
+    # The elements in the files are the same ones; the tensors are not.
+    assert [(one.key, one.differs) for one in done.tensors] == [("c", ("layout",)), ("n", ("layout",))]
+    assert diff(lazy, lazy).same
+    assert {one.key: one.layout for one in inspect(lazy).tensors} == {"c": "conj", "n": "neg"}
+    with pytest.raises(SegcliError, match="has layout conj"):
+        average([lazy, plain], tmp_path / "mean.pth")
+    average([lazy, lazy], tmp_path / "mean.pth")
+    assert torch.equal(torch.load(tmp_path / "mean.pth")["c"], numbers.conj())
+    assert torch.load(tmp_path / "mean.pth")["n"].tolist() == [-1, -1, -1]
+
+
+def test_two_tensors_of_one_dotted_key_are_told_apart(tmp_path: Path) -> None:
+    content = {"a.b": torch.ones(1), "a": {"b": torch.zeros(1)}}
+    one = save(content, tmp_path / "one.pth")
+    two = save({"a": {"b": torch.zeros(1)}, "a.b": torch.ones(1)}, tmp_path / "two.pth")
+    three = save({**content, "a": {"b": torch.full((1,), 7.0)}}, tmp_path / "three.pth")
+    assert diff(one, two).same
+    found = diff(one, three)
+    assert ([each.key for each in found.tensors], found.compared) == (["a.b"], 2)
+    assert [each.key for each in diff(one, save({**content, "a.b": torch.zeros(1)}, three)).tensors] == ["'a.b'"]
+    # A number and a text of one spelling cannot be told apart.
+    odd = save({1: torch.ones(1), "1": torch.ones(1)}, tmp_path / "odd.pth")
+    with pytest.raises(SegcliError, match="has two tensors whose key is '1'"):
+        diff(odd, odd)

@@ -19,8 +19,10 @@ from safetensors.torch import save_file
 from syrupy.assertion import SnapshotAssertion
 from torch._subclasses import FakeTensorMode
 
+from segcli.ckpt import convert
 from segcli.ckpt.inspection import report
 from segcli.ckpt.inspection.listing import Inspection, inspect
+from segcli.units import format_bytes
 from tests.conftest import Run
 from tests.formats.crafting import Calls, Saved, save
 from tests.formats.old_files import save_legacy
@@ -416,3 +418,31 @@ def test_a_zip_of_100_gb_takes_no_longer(segcli: Run, tmp_path: Path) -> None:
         torch.save(content, tmp_path / "sparse.pth")
     done = segcli("ckpt", "inspect", tmp_path / "sparse.pth")
     assert "100 GB, 10 tensors in 100 GB of storage" in done.out
+
+
+def test_memory_between_elements_is_told(tmp_path: Path) -> None:
+    whole = torch.randn(1000, 10)
+    source = save({"v": whole[::2, 1:3], "again": whole[::2, 1:3], "w": torch.ones(3)}, tmp_path / "it.pth")
+    (gaps,) = inspect(source).hints
+    # What two views show is counted twice, since whether they overlap is not asked: at least so much is nobody's.
+    least = (998 * 10 + 3 - 1) * 4 - 2 * 500 * 2 * 4
+    assert gaps.why.startswith(f"{format_bytes(least)} of {format_bytes(40_012)} lie between")
+    assert "lie between the elements of v, again, where strip --compact does not cut" in gaps.why
+    assert gaps.command == f"segcli ckpt convert {source} DST.safetensors"
+    convert(source, tmp_path / "tight.safetensors")
+    assert (tmp_path / "tight.safetensors").stat().st_size < 10_000
+    # Every second row, and the rows between; a transposed and an expanded tensor: nothing lies between.
+    full = {"a": whole[::2], "b": whole[1::2], "t": torch.ones(50, 3).T, "x": torch.ones(5, 1).expand(5, 9)}
+    assert inspect(save(full, tmp_path / "full.pth")).hints == ()
+
+
+def test_storages_of_sparse_tensors_are_named_by_them(tmp_path: Path) -> None:
+    content = {"csr": torch.eye(3).to_sparse_csr(), "w": torch.ones(8)[2:4]}
+    found = inspect(save(content, tmp_path / "it.pth"))
+    assert found.slack
+    assert {key for one in found.slack for key in one.keys} == {"csr", "w"}
+    assert all(one.keys for one in found.slack)
+
+
+def test_keys_of_bytes_are_shown_as_such(tmp_path: Path) -> None:
+    assert list(listed(save({b"by": torch.ones(1)}, tmp_path / "it.pth"))) == ["b'by'"]

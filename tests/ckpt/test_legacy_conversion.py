@@ -3,6 +3,8 @@
 import struct
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from segcli.formats.torch_legacy import TorchLegacy, read_legacy
 from tests.ckpt.test_conversion import content, load, same, state, ties
 from tests.ckpt.test_hostile import _WATCHED, HOSTILE
 from tests.conftest import Run
-from tests.formats.crafting import pickled, rebuild, tagged, tags
+from tests.formats.crafting import pickled, rebuild, save, tagged, tags
 from tests.formats.old_files import Reference, legacy, members, part, save_legacy, storage_entry, tar, tensor_entry
 
 
@@ -209,3 +211,14 @@ def test_nothing_that_a_legacy_or_tar_file_names_is_imported_or_called(tmp_path:
     assert done.returncode == 0, done.stderr
     assert "EVENT" not in done.stdout
     assert not (tmp_path / "PWNED").exists()
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, torch.nn.Parameter], ids=["plain", "parameter"])
+def test_nested_tensors_are_refused(tmp_path: Path, wrap: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+        source = save({"net": {"nt": wrap(nested)}, "w": torch.ones(1)}, tmp_path / "nested.pth")
+    with pytest.raises(SegcliError, match=r"net\.nt in .*nested\.pth is nested, and torch\.load cannot rebuild"):
+        convert(source, tmp_path / "out.pth", file_format="legacy")
+    assert not (tmp_path / "out.pth").exists()

@@ -1,6 +1,7 @@
 import collections
 import json
 import resource
+import stat
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -320,7 +321,7 @@ def test_shards_are_joined(tmp_path: Path) -> None:
         save(part, tmp_path / f"pytorch_model-{number:05}-of-00003.bin")
         for number, part in enumerate(parts(whole, 3), start=1)
     ]
-    done = join(shards(files), tmp_path / "whole.pth")
+    done = join(shards(files).files, tmp_path / "whole.pth")
     save(dict(whole), tmp_path / "expected.pth")
     # Shards were saved apart, so that ties across them are gone.
     assert diff(tmp_path / "whole.pth", tmp_path / "expected.pth", Question(ignore=("ties",))).same
@@ -432,10 +433,37 @@ def test_an_index_names_the_shards(tmp_path: Path) -> None:
     for key, name in zip("ab", names, strict=True):
         save_file({key: torch.ones(2)}, tmp_path / name)
     path = index(tmp_path, {"b": names[1], "a": names[0], "c": names[0]})
-    assert shards([path]) == tuple(tmp_path / name for name in names)
-    assert shards([path, tmp_path / names[0]]) == tuple(tmp_path / name for name in names)
-    with pytest.raises(SegcliError, match=r"1 of 2 shards are given, .*model-00001-of-00002\.safetensors is missing"):
+    assert shards([path]).files == tuple(tmp_path / name for name in names)
+    assert shards([path, tmp_path / names[0]]).files == tuple(tmp_path / name for name in names)
+    with pytest.raises(SegcliError, match=r"1 of 2 shards is given, .*model-00001-of-00002\.safetensors is missing"):
         shards([tmp_path / names[1]])
+
+
+def test_an_index_decides_what_is_joined(tmp_path: Path) -> None:
+    # Numbered from 0, as some tools do; and of a set of which the index names two.
+    names = [f"part-0000{number}-of-00003.bin" for number in range(3)]
+    for key, name in zip("abc", names, strict=True):
+        save({key: torch.full((2,), float(ord(key)))}, tmp_path / name)
+    path = index(tmp_path, {"b": names[1], "a": names[0]})
+    found = shards([path])
+    assert found.files == (tmp_path / names[0], tmp_path / names[1])
+    join(found.files, tmp_path / "two.pth", promised=found.promised)
+    assert sorted(torch.load(tmp_path / "two.pth")) == ["a", "b"]
+    assert len(shards([tmp_path / name for name in names]).files) == 3
+    with pytest.raises(SegcliError, match=r"1 of 3 shards is given, .*00001-of-00003\.bin, .*00002.* are missing"):
+        shards([tmp_path / names[0]])
+    found = shards([index(tmp_path, {"zz": names[1], "a": names[0]}), tmp_path / names[1]])
+    with pytest.raises(SegcliError, match=r"part-00001-of-00003\.bin has no zz, which the index says is in it"):
+        join(found.files, tmp_path / "it.pth", promised=found.promised)
+    assert not (tmp_path / "it.pth").exists()
+
+
+def test_what_is_made_of_a_private_file_is_private(tmp_path: Path) -> None:
+    files = saved(tmp_path, [{"a": torch.ones(2)}, {"b": torch.ones(2)}])
+    files[1].chmod(0o640)
+    join(files, tmp_path / "it.pth")
+    average(files[:1] * 2, tmp_path / "mean.pth", average_weights(2, []))
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("it.pth", "mean.pth")] == [0o640, 0o644]
 
 
 @pytest.mark.parametrize("name", ["../model.bin", "/etc/passwd", "a/b.bin", "", ".", "..", 3])

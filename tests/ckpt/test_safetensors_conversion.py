@@ -163,9 +163,9 @@ def raw_header(path: Path) -> bytes:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("[", "is not what was written"),
-        ("3", "is not what was written"),
-        ('[{"w": 3}]', "is not what was written"),
+        ("[", "is no list of which tensors share memory"),
+        ("3", "is no list of which tensors share memory"),
+        ('[{"w": 3}]', "is no list of which tensors share memory"),
         ('[{"w": [-1, [1]], "v": [0, [1]]}]', "something else than numbers"),
         ('[{"w": [0, [true]], "v": [0, [1]]}]', "something else than numbers"),
         ('[{"w": [0, [1]], "v": [0, [1]]}, {"w": [0, [1]], "v": [0, [1]]}]', "one tensor in two storages"),

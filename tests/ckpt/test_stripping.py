@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -622,3 +623,20 @@ def test_what_is_said_of_little(segcli: Run, tmp_path: Path) -> None:
     out = segcli("ckpt", "strip", source, tmp_path / "new.pth", "--weights-only", "--drop", "v").out
     assert "32 B of what was dropped" in out
     assert "the file is its state dict alone" in out
+
+
+def test_prefixes_that_no_key_has_are_told(segcli: Run, tmp_path: Path) -> None:
+    source = save({"module.a": torch.ones(1), "b._orig_mod.c": torch.ones(1)}, tmp_path / "it.pth")
+    done, _ = stripped(source, prefixes=["module", "modul", "_orig_mod.", "_x."])
+    assert done.prefixes_unused == ("modul.", "_x.")
+    for more in ([], ["--dry-run"]):
+        told = segcli("ckpt", "strip", source, tmp_path / "out.pth", "--prefix", "zzz.", "--force", *more).out
+        assert "nothing to strip" in told
+        assert "no key of a state dict starts with zzz." in told
+
+
+def test_a_private_file_stays_private(tmp_path: Path) -> None:
+    source = save({"w": torch.ones(1), "x": torch.ones(1)}, tmp_path / "it.pth")
+    source.chmod(0o600)
+    strip(source, tmp_path / "out.pth", Wish(drop=["x"]))
+    assert stat.S_IMODE((tmp_path / "out.pth").stat().st_mode) == 0o600

@@ -1,6 +1,7 @@
 """What `verify` finds: damage, all of it, and what is not safe to load."""
 
 import argparse
+import collections
 import contextlib
 import struct
 import zipfile
@@ -13,15 +14,18 @@ import torch
 from torch.distributed.checkpoint import state_dict_saver
 from torch.utils.serialization import config
 
-from segcli.ckpt import verify
+from segcli.ckpt import inspect, verify
 from segcli.ckpt.verification import findings as found_module
+from segcli.ckpt.verification import packed
 from segcli.ckpt.verification.findings import Finding, Severity
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import open_source
-from segcli.formats.zip_records import Record, read_directory, read_records
+from segcli.formats.zip_directory import Record
+from segcli.formats.zip_records import read_directory, read_records
 from tests.ckpt.corpus import write_corpus
 from tests.formats.crafting import (
     FOUR_FLOATS,
+    NO,
     PLAIN,
     Outside,
     Saved,
@@ -254,11 +258,57 @@ def test_compressed_archives(tmp_path: Path) -> None:
         for name, data in contents(tmp_path / "model.pth").items():
             archive.writestr(f"m/{name}", data)
     done = verify(path)
-    assert [one.severity.value for one in done.findings] == ["error", "error", "warning"]
-    assert "method 8 and 6 more" in done.findings[0].what
-    assert done.findings[2].what.endswith("mmap=True) loads garbage in silence")
+    (finding,) = done.findings
+    assert (done.ok, done.records, done.checked, finding.severity.value) == (True, 7, 7, "warning")
+    assert finding.what == (
+        "compressed, it and 6 more: torch.load reads that, but with mmap=True fails or loads garbage in silence"
+    )
     # Torch does.
+    assert torch.equal(torch.load(path)["w"], torch.zeros(100))
     assert not torch.equal(torch.load(path, mmap=True)["w"], torch.zeros(100))
+
+
+def deflated(path: Path, content: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in content.items():
+            archive.writestr(f"m/{name}", data)
+    return path
+
+
+def test_compressed_records_are_unpacked_and_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = contents(save({"w": torch.arange(1000.0)}, tmp_path / "model.pth"))
+    hostile = deflated(tmp_path / "hostile.pth", {**whole, "data.pkl": b"cposix\nsystem\n."})
+    assert ("it names posix.system, which runs code" in errors(hostile)[0][0], errors(hostile)[0][1]) == (
+        True,
+        "m/data.pkl",
+    )
+    only = deflated(tmp_path / "only.pth", {"data.pkl": whole["data.pkl"]})
+    assert "compressed: torch.load reads that" in verify(only).findings[0].what
+    other = deflated(tmp_path / "bzip2.pth", whole, zipfile.ZIP_BZIP2)
+    assert errors(other)[0] == ("compressed by method 12, which torch does not read", "m/data.pkl")
+    path = deflated(tmp_path / "zip.pth", whole)
+    raw = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("m/data/0")
+    at = info.header_offset + 30 + len(info.filename)
+    entry = raw.rindex(b"m/data/0") - 46
+    for place, value, told in (
+        # In a stored block of one byte, of the length and its complement one bit is another.
+        (at, b"\x01\x01\0\xff\xff", "cannot be unpacked: Error -3"),
+        (at + info.compress_size // 2, bytes([raw[at + info.compress_size // 2] ^ 1]), "data/0"),
+        (entry + 16, b"\1\2\3\4", "expected 04030201"),
+        (entry + 24, struct.pack("<L", info.file_size + 1), f"unpacks to {info.file_size:,} bytes, expected"),
+        (entry + 24, struct.pack("<L", info.file_size - 1), "unpacks to more, expected"),
+        (entry + 20, struct.pack("<L", info.compress_size - 9), "bytes, expected 4,000 bytes"),
+        (info.header_offset + 8, b"\0", "the two headers of record m/data/0 disagree"),
+    ):
+        path.write_bytes(raw[:place] + value + raw[place + len(value) :])
+        assert any(told in what or told in where for what, where in errors(path)), told
+    path.write_bytes(raw)
+    monkeypatch.setattr(packed, "MAX_UNPACKED_BYTES", 3_000)
+    done = verify(path)
+    assert [one.what for one in done.findings][1:] == ["its 4,000 bytes were not unpacked: they are too many"]
+    assert done.checked == 6
 
 
 def test_a_layout_that_misleads_torch(tmp_path: Path) -> None:
@@ -271,7 +321,7 @@ def test_a_layout_that_misleads_torch(tmp_path: Path) -> None:
     assert [where for _, where in listed] == ["m/data/0", "m/data/0"]
     assert "start at no multiple of 64 bytes" in listed[0][0]
     assert "calculate_storage_offsets" in listed[1][0]
-    assert "segcli ckpt convert SRC DST writes torch's own layout" in verify(path).hints
+    assert "segcli ckpt convert SRC DST --format zip writes torch's own layout" in verify(path).hints
 
 
 def test_offsets_that_torch_computes_wrongly(tmp_path: Path) -> None:
@@ -516,3 +566,39 @@ def test_the_corpus_is_whole(tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         allow = ["argparse.Namespace", "numpy._core.multiarray.scalar", "numpy.dtype"]
         assert verify(path, allow=allow).ok == (path.suffix != ".pickle"), path
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_two_elements_in_a_byte(tmp_path: Path) -> None:
+    scales, zeros = torch.rand(3) + 0.1, torch.zeros(3)
+    path = save(
+        {"q": torch.quantize_per_channel(torch.randn(3, 5), scales, zeros, 0, torch.quint4x2)}, tmp_path / "model.pth"
+    )
+    assert errors(path) == []
+    (tensor,) = [one for one in inspect(path).tensors if one.key == "q"]
+    assert tensor.bytes == 8
+
+
+@pytest.mark.parametrize(("offset", "shape", "stride"), [(-1, (2, 2), (2, 1)), (0, (-2,), (1,)), (0, (2,), (-1,))])
+def test_arguments_that_make_no_tensor(tmp_path: Path, offset: int, shape: tuple[int], stride: tuple[int]) -> None:
+    tensor = rebuild("_rebuild_tensor_v2", storage(), offset, shape, stride, NO, collections.OrderedDict())
+    path = checkpoint(tmp_path / "model.pth", pickled({"w": tensor}))
+    with pytest.raises(RuntimeError):
+        torch.load(path)
+    assert errors(path)[0][0] == "what torch._utils._rebuild_tensor_v2 is given makes no tensor, so torch.load fails"
+
+
+def test_a_record_that_is_longer_than_its_storage(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "model.pth", pickled({"w": rebuild(*PLAIN)}), **{"data/0": bytes(20)})
+    with pytest.raises(RuntimeError, match="does not match expected size"):
+        torch.load(path)
+    assert ("it has 20 bytes, and its elements 16, so torch.load fails", "model/data/0") in errors(path)
+
+
+def test_what_follows_an_end_is_no_truncation(tmp_path: Path) -> None:
+    path = save({"w": torch.ones(3)}, tmp_path / "model.pth")
+    raw = path.read_bytes()
+    path.write_bytes(raw + b"xxxx")
+    assert errors(path) == [("4 bytes follow its zip end record", "")]
+    path.write_bytes(raw[:-2] + b"\5\0")
+    assert errors(path) == [("its end record contradicts itself, or speaks of several disks or of a comment", "")]

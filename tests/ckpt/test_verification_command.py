@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from syrupy.assertion import SnapshotAssertion
 
@@ -160,3 +161,26 @@ def test_nothing_heavy_is_needed(tmp_path: Path) -> None:
         script += "; sys.exit(run(sys.argv[1:]))"
         done = subprocess.run([sys.executable, "-c", script, "ckpt", "verify", path, *options], check=False)
         assert done.returncode == 0
+
+
+def test_several_files(segcli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.pth", "b.pth", "c.pth"):
+        save({"w": torch.ones(8)}, tmp_path / name)
+    done = segcli("ckpt", "verify", "?.pth")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("whole, and safe to load") == 4
+    assert done.out.endswith("3 of 3 checkpoints are whole, and safe to load\n")
+    damage(tmp_path / "b.pth")
+    document = segcli("ckpt", "verify", ".", "--json").json
+    single = segcli("ckpt", "verify", "b.pth", "--json").json
+    assert (document["schema"], document["ok"], document["failures"]) == ("segcli.ckpt.verify/1", False, [])
+    assert [one["ok"] for one in document["files"]] == [True, False, True]
+    assert {"schema": document["schema"], **document["files"][1]} == single
+    done = segcli("ckpt", "verify", "a.pth", "b.pth")
+    assert (done.code, "1 of 2 checkpoints are whole" in done.out) == (1, True)
+    rows = list(csv.reader(io.StringIO(segcli("ckpt", "verify", "a.pth", "b.pth", "--csv").out)))
+    assert [row[0] for row in rows] == ["file", "b.pth"]
+    done = segcli("ckpt", "verify", "a.pth", "none.pth", "b.pth")
+    assert (done.code, "none.pth does not exist" in done.out) == (2, True)
+    assert not segcli("ckpt", "verify", "a.pth", "none.pth", "--json").json["ok"]

@@ -145,7 +145,7 @@ def test_tensors_that_are_not_plain(tmp_path: Path) -> None:
         "nested": ((5,), "float32", "cpu", 20, "nested"),
         "subclass": ((2,), "float32", "cpu", 8, "Subclass"),
         "subclass.affine": ((3,), "float32", "cpu", 12, "strided"),
-        "conj": ((2,), "complex64", "cpu", 16, "strided"),
+        "conj": ((2,), "complex64", "cpu", 16, "conj"),
         "storage": ((12,), "uint8", "cpu", 12, "storage"),
     }
     assert {one.key: one.value for one in listed(path).other} == {"stateful.note": "kept"}

@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,17 @@ def test_a_file_that_changes_under_its_pieces(tmp_path: Path) -> None:
         for made in (whole, tiles):
             with pytest.raises(SegcliError, match="changed while it was read"):
                 made.check_unchanged()
+
+
+def test_the_mode_is_what_all_files_allow(tmp_path: Path) -> None:
+    modes = (0o640, 0o604)
+    with contextlib.ExitStack() as opened:
+        pieces = []
+        for mode in modes:
+            path = tmp_path / oct(mode)
+            path.write_bytes(b"abc")
+            path.chmod(mode)
+            source = opened.enter_context(open_source(path))
+            assert source.mode == mode
+            pieces.append(Piece(source, 0, 3))
+        assert joined("all", pieces).mode == 0o600

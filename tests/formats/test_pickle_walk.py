@@ -154,6 +154,7 @@ def test_ids_that_are_no_storages_are_refused(identity: tuple[object, ...]) -> N
         (b"P0\n.", "refers at byte 0 to something outside"),
         (b"\x80\x05\x97.", "has the opcode NEXT_BUFFER at byte 2"),
         (b"(" * 10_001, "nests more than 10,000 levels"),
+        (b"N" + b"\x85" * 10_001 + b".", "nests more than 10,000 levels"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -189,7 +190,10 @@ def test_a_walk_without_a_root_says_the_same_of_storages_and_names(content: obje
     ]
     assert [one.place for one in light.repeats] == [one.place for one in whole.repeats]
     for tag in ("cuda:0", "cuda:1"):
-        assert retag(data, light, lambda _, to=tag: to, "it") == retag(data, whole, lambda _, to=tag: to, "it")  # type: ignore[misc]
+        one, other = (retag(data, said, lambda _, to=tag: to, "it") for said in (light, whole))  # type: ignore[misc]
+        assert one is not None
+        assert other is not None
+        assert b"".join(one.pieces()) == b"".join(other.pieces())
 
 
 def test_a_memo_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,3 +202,29 @@ def test_a_memo_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     assert walk(data + b".", "a pickle", lambda identity: identity).root is not None
     with pytest.raises(SegcliError, match="values at once"):
         walk(data + b"q\x03.", "a pickle", lambda identity: identity)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"K\x01)R", r"it calls what is no function \(int\)"),
+        (b"](K\x01I2\n\x81", r"it calls what is no function|values"),
+        (b"}]K\x01s", "a list is no key of a dict"),
+        (b"}(\x8fK\x01u", "a set is no key of a dict"),
+        (b"(}K\x01d", "a Mapping is no key of a dict"),
+        (b"\x95\x40\0\0\0\0\0\0\0N", "a frame reaches beyond its end"),
+    ],
+)
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_no_unpickler_reads(body: bytes, told: str, *, keep: bool) -> None:
+    data = b"\x80\x04" + body + b"."
+    with pytest.raises((TypeError, pickle.UnpicklingError, EOFError)):
+        pickle.loads(data)  # noqa: S301 - made above
+    with pytest.raises(SegcliError, match=told):
+        walk(data, "it", keep=keep)
+
+
+def test_a_number_of_many_digits_is_no_matter_of_pythons_settings() -> None:
+    with pytest.raises(SegcliError, match=r"Exceeds the limit.*digits$") as caught:
+        walk(b"I" + b"9" * 10_000 + b"\n.", "it")
+    assert "somebody made it so" in caught.value.hint

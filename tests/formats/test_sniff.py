@@ -51,6 +51,15 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 10
         (tarred(), Kind.TAR, "is a tar file"),
         (pickle.dumps([1]), Kind.PICKLE, "is a plain pickle"),
         (save({"a": torch.zeros(2)}), Kind.SAFETENSORS, "is a safetensors file"),
+        (pickle.dumps({"a": 1}, 0), Kind.PICKLE, "is a plain pickle"),
+        (pickle.dumps([1], 0), Kind.PICKLE, "is a plain pickle"),
+        (pickle.dumps(print, 0), Kind.PICKLE, "is a plain pickle"),
+        (b"(S'ls'\nios\nsystem\n.", Kind.PICKLE, "is a plain pickle"),
+        (b"(cos\nsystem\nS'ls'\no.", Kind.PICKLE, "is a plain pickle"),
+        (b"GGUF\x03\0\0\0", Kind.GGUF, "format GGUF"),
+        (b"\x89PNG\r\n\x1a\n\0", Kind.IMAGE, "is an image"),
+        (b"\xff\xd8\xff\xe0", Kind.IMAGE, "is an image"),
+        (b"\x7fELF\x02", Kind.PROGRAM, "is a program"),
         (POINTER, Kind.LFS, "is a Git-LFS pointer of 74 bytes"),
         (b"\n<!DOCTYPE html><html>Sign in</html>", Kind.HTML, "is an HTML page"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', Kind.XML, "is an XML document"),
@@ -91,3 +100,25 @@ def test_a_tensor_in_a_plain_pickle_is_named_with_a_way_out(tmp_path: Path, monk
     _, code, _ = error.hint.split('"')
     subprocess.run([sys.executable, "-c", code], check=True)
     assert torch.load("zip.pth")["w"].tolist() == [1, 1, 1]
+
+
+def test_what_is_wrong_with_a_file_that_is_called_safetensors(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    cases = {
+        (2**40).to_bytes(8, "little") + b"{}": "its header would have 1099511627776 bytes",
+        (2).to_bytes(8, "little") + b"[]": "its header is not a JSON object",
+        b"abc": "it has 3 bytes",
+        # The format wants the brace first.
+        (3).to_bytes(8, "little") + b" {}": "no checkpoint that is known here",
+    }
+    for content, told in cases.items():
+        path.write_bytes(content)
+        with open_source(path) as source:
+            assert told in refusal(source, sniff(source)).message
+
+
+def test_a_text_is_no_pickle(tmp_path: Path) -> None:
+    path = tmp_path / "classes.pth"
+    path.write_bytes(b"car\nicon\nbus\n")
+    with open_source(path) as source:
+        assert sniff(source) is Kind.UNKNOWN

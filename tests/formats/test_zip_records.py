@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from segcli.errors import SegcliError
 from segcli.formats import zip_records
 from segcli.formats.byte_source import open_source
-from segcli.formats.zip_records import Record, read_directory, read_records
+from segcli.formats.zip_directory import Record
+from segcli.formats.zip_records import read_directory, read_records, refuse_compressed
 from tests.formats.crafting import write_records
 
 CONTENT = {"data.pkl": b"pickle", "data/0": b"zero", "data/1": b"", "data/2": b"12345678" * 4}
@@ -19,7 +20,9 @@ CONTENT = {"data.pkl": b"pickle", "data/0": b"zero", "data/1": b"", "data/2": b"
 
 def records(path: Path) -> tuple[Record, ...]:
     with open_source(path) as source:
-        return read_records(source, read_directory(source))
+        entries = read_directory(source)
+        refuse_compressed(source.name, entries)
+        return tuple(read_records(source, entries))
 
 
 @pytest.fixture

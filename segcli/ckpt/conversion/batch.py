@@ -1,10 +1,9 @@
 """Conversions of several checkpoints into a folder; one that fails does not stop the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from segcli.ckpt.batch import Failure, destinations, each, worst_code
+from segcli.ckpt.batch import Batch, destinations, each
 from segcli.ckpt.conversion.converting import convert
 from segcli.ckpt.conversion.recipe import Recipe
 from segcli.ckpt.conversion.result import Conversion
@@ -12,28 +11,6 @@ from segcli.ckpt.conversion.target import asked_for, name_for
 from segcli.formats.copying import Advance
 from segcli.formats.dcp_folder import is_dcp
 from segcli.formats.sniff import Kind
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What became of several checkpoints.
-
-    Attributes:
-        out_dir: The folder that they were written to.
-        conversions: Those that were converted.
-        failures: Those that were not.
-        dry_run: Whether nothing was written.
-    """
-
-    out_dir: Path
-    conversions: tuple[Conversion, ...]
-    failures: tuple[Failure, ...]
-    dry_run: bool
-
-    @property
-    def code(self) -> int:
-        """The exit code: the greatest of those of the failures."""
-        return worst_code(self.failures)
 
 
 def convert_all(
@@ -45,7 +22,7 @@ def convert_all(
     recipe: Recipe,
     force: bool = False,
     advance: Advance,
-) -> Batch:
+) -> Batch[Conversion]:
     """Convert checkpoints into a folder, where they keep their names, but for the ending of another format.
 
     Args:
@@ -67,8 +44,10 @@ def convert_all(
             return name_for(name if asked else f"{name}.dcp", asked or Kind.ZIP)
         return name
 
-    def one(source: Path, destination: Path) -> Conversion:
-        return convert(source, destination, to, file_format=file_format, recipe=recipe, force=force, advance=advance)
+    places = destinations(sources, out_dir, name_of)
 
-    conversions, failures = each(destinations(sources, out_dir, name_of), one)
-    return Batch(out_dir, conversions, failures, recipe.dry_run)
+    def one(source: Path) -> Conversion:
+        return convert(source, places[source], to, file_format=file_format, recipe=recipe, force=force, advance=advance)
+
+    results, failures = each(places, one)
+    return Batch(out_dir, results, failures, recipe.dry_run)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segcli.ckpt.options import DryRun, OutDir
 from segcli.options import with_output
 
 if TYPE_CHECKING:
-    from segcli.ckpt.conversion.batch import Batch
     from segcli.ckpt.conversion.recipe import Recipe
     from segcli.emit import Output
 
@@ -84,11 +84,8 @@ def convert(
     tensors_only: Annotated[
         bool, typer.Option("--tensors-only", help="Leave out what safetensors or DCP has no place for.")
     ] = False,
-    out_dir: Annotated[
-        Path | None,
-        typer.Option("--out-dir", metavar="DIR", help="Write there, under the same names; one failure stops no other."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    out_dir: OutDir = None,
+    dry_run: DryRun = False,
     output: "Output",
 ) -> None:
     """Rewrite the devices that a checkpoint names, its format or its dtype, and copy all else byte for byte.
@@ -160,9 +157,5 @@ def _convert_all(
             sources, out_dir, to, file_format=file_format, recipe=recipe, force=output.force, advance=advance
         )
     emit("ckpt.convert", batch, lambda: batch_tables(batch), output)
-    _end_with(batch)
-
-
-def _end_with(batch: "Batch") -> None:
     if batch.code:
         raise typer.Exit(batch.code)

@@ -5,6 +5,7 @@ loaded whole, and no device need be there.
 """
 
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def convert(
     # Where a zip stays one, only its tags are needed.
     keep_root = bool(file_format or asked or recipe.dtype or recipe.device_objects)
     with open_checkpoint(source, keep_root=keep_root) as checkpoint:
-        job = _job(checkpoint, target_of(checkpoint, asked), tags, recipe)
+        job = _job(checkpoint, asked, tags, recipe)
         written = _write(job, destination, advance or _ignore, force=force)
         return _conversion(source, destination, job, written)
 
@@ -88,6 +89,8 @@ class _Job:
         write: Writes it, unless it is a folder.
         prepared: What is known beforehand.
         retargeted: What named a device apart from storages, and names another now.
+        tags: What tags become.
+        laid_out: Whether a zip is written anew because that was asked for.
     """
 
     request: Request
@@ -95,11 +98,14 @@ class _Job:
     write: Crossing
     prepared: Prepared
     retargeted: int
+    tags: TagMap
+    laid_out: bool
 
 
-def _job(checkpoint: Checkpoint, target: Kind, tags: TagMap, recipe: Recipe) -> _Job:
+def _job(checkpoint: Checkpoint, asked: Kind | None, tags: TagMap, recipe: Recipe) -> _Job:
     """Prepare a conversion: whatever can be refused without reading values is."""
-    _refuse_idle(checkpoint, target, tags, recipe)
+    target = target_of(checkpoint, asked)
+    _refuse_idle(checkpoint, target, asked if target in CROSSINGS else None, tags, recipe)
     prepared = Prepared(checkpoint)
     if checkpoint.kind is Kind.SAFETENSORS or target not in CROSSINGS:
         from segcli.ckpt.conversion.other_formats import prepare
@@ -113,9 +119,11 @@ def _job(checkpoint: Checkpoint, target: Kind, tags: TagMap, recipe: Recipe) -> 
 
         casting = cast(checkpoint, recipe.dtype, keep=recipe.keep_dtype, allow_overflow=recipe.allow_overflow)
     request = Request(checkpoint, tags, -1, _ignore, casting, recipe.dry_run, recipe.allow_overflow)
-    in_place = retagging(checkpoint) if target is checkpoint.kind and not retargeted else None
+    stays = target is checkpoint.kind and not retargeted
+    in_place = retagging(checkpoint, rewrite=asked is Kind.ZIP) if stays else None
     write = prepared.write or (None if casting else in_place) or CROSSINGS.get(target, to_zip)
-    return _Job(request, target, write, prepared, retargeted)
+    laid_out = in_place is not None and asked is Kind.ZIP
+    return _Job(request, target, write, prepared, retargeted, tags, laid_out)
 
 
 def _write(job: _Job, destination: Path, advance: Advance, *, force: bool) -> int:
@@ -126,7 +134,7 @@ def _write(job: _Job, destination: Path, advance: Advance, *, force: bool) -> in
         check_destination(destination, force=force)
         with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path, but the name of a device
             return job.write(replace(job.request, file=nothing.fileno()))
-    with replacing(destination, force=force) as file:
+    with replacing(destination, force=force, mode=job.request.checkpoint.source.mode) as file:
         written = job.write(replace(job.request, file=file.fileno(), advance=advance))
         job.request.checkpoint.source.check_unchanged()
     return written
@@ -145,7 +153,7 @@ def _check_files(source: Path, destination: Path) -> None:
         raise SegcliError(message, hint="choose another name for the result; rename it over the source afterwards")
 
 
-def _refuse_idle(checkpoint: Checkpoint, target: Kind, tags: TagMap, recipe: Recipe) -> None:
+def _refuse_idle(checkpoint: Checkpoint, target: Kind, asked: Kind | None, tags: TagMap, recipe: Recipe) -> None:
     """Refuse a conversion in which there is nothing to do, or a part of it would do nothing."""
     name = checkpoint.source.name
     if target in (Kind.SAFETENSORS, Kind.DCP) and not (tags.is_idle and not recipe.device_objects):
@@ -160,7 +168,8 @@ def _refuse_idle(checkpoint: Checkpoint, target: Kind, tags: TagMap, recipe: Rec
     if recipe.keep_dtype and not recipe.dtype:
         message = "--keep-dtype is given, but no dtype"
         raise SegcliError(message, hint="name the dtype: --dtype bfloat16")
-    if checkpoint.kind is target and tags.is_idle and not recipe.dtype:
+    # Asked for by name, a format of torch's is written though it is the source's: many files may be in several.
+    if checkpoint.kind is target and tags.is_idle and not recipe.dtype and asked is not target:
         message = f"{name} is a {target} checkpoint already, and no device is given, so there is nothing to convert"
         names_devices = target in CROSSINGS
         raise SegcliError(message, hint="name the device: --to cpu" if names_devices else "to copy it: cp -r SRC DST")
@@ -191,14 +200,28 @@ def _conversion(source: Path, destination: Path, job: _Job, written: int) -> Con
         untied=job.prepared.untied,
         cast=_cast_summary(request),
         dry_run=request.hollow,
+        laid_out=job.laid_out,
+        rules_unused=job.tags.unused(tag.before for tag in tags) if job.target in CROSSINGS else (),
+        expanded=job.prepared.expanded,
+        abandoned=_abandoned(job, destination),
     )
 
 
+def _abandoned(job: _Job, destination: Path) -> tuple[Path, ...]:
+    if job.target is not Kind.DCP:
+        return ()
+    from segcli.ckpt.conversion.to_dcp import abandoned
+
+    return abandoned(destination)
+
+
 def _changes(request: Request) -> tuple[TagChange, ...]:
-    by_tag: dict[str, list[int]] = {}
+    counts: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
     for storage in request.checkpoint.storages.values():
-        by_tag.setdefault(storage.location, []).append(storage.bytes)
-    return tuple(TagChange(tag, request.new_tag(tag), len(sizes), sum(sizes)) for tag, sizes in by_tag.items())
+        counts[storage.location] += 1
+        sizes[storage.location] += storage.bytes
+    return tuple(TagChange(tag, request.new_tag(tag), count, sizes[tag]) for tag, count in counts.items())
 
 
 def _cast_summary(request: Request) -> CastSummary | None:

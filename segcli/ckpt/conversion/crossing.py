@@ -11,12 +11,15 @@ from segcli.ckpt.conversion.byte_order import reversed_units, unit_of
 from segcli.ckpt.conversion.checksums import check, checked_pieces
 from segcli.ckpt.conversion.prepared import Crossing
 from segcli.ckpt.conversion.request import Request
+from segcli.ckpt.tensors import listed
 from segcli.errors import SegcliError
 from segcli.formats.checkpoint import Checkpoint
+from segcli.formats.checkpoint_tree import list_entries
 from segcli.formats.dtypes import ITEM_BYTES
 from segcli.formats.legacy_write import LegacyStorage, write_legacy
+from segcli.formats.node_walk import containers
 from segcli.formats.payload import Computed, Payload, inline
-from segcli.formats.pickle_nodes import Storage
+from segcli.formats.pickle_nodes import Call, Storage
 from segcli.formats.pickle_write import LOWEST_PROTOCOL
 from segcli.formats.sniff import Kind
 from segcli.formats.torch_legacy import TorchLegacy
@@ -28,6 +31,7 @@ from segcli.formats.zip_write import torch_records, write_zip
 # What torch calls a zip's records by where it writes into no named file.
 _PREFIX = "archive"
 _DATA = "data/"
+_NESTED = "torch._utils._rebuild_nested_tensor"
 
 
 def source_classes(checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -62,6 +66,7 @@ def to_legacy(request: Request) -> int:
     """
     checkpoint = request.checkpoint
     _refuse_rest(checkpoint)
+    _refuse_nested(checkpoint)
     assembly = _assembled(request, is_legacy=True)
     storages = [_legacy_storage(request, key) for key in assembly.keys]
     protocol = max(checkpoint.protocol, LOWEST_PROTOCOL)
@@ -113,18 +118,31 @@ def _refuse_rest(checkpoint: Checkpoint) -> None:
         raise SegcliError(message, hint=hint)
 
 
+def _refuse_nested(checkpoint: Checkpoint) -> None:
+    """Refuse nested tensors, which torch.load rebuilds from their sizes: a legacy file's values come after that."""
+    nested = {id(one) for one in containers(checkpoint.root) if isinstance(one, Call) and one.path == _NESTED}
+    if nested:
+        entries = list_entries(checkpoint.root, checkpoint.name)
+        keys = [one.key for one in entries if one.tensor and any(id(part) in nested for part in containers(one.node))]
+        message = f"{listed(keys) or 'a tensor'} in {checkpoint.source.name} is nested, and torch.load cannot rebuild"
+        message += " a nested tensor from a legacy file, which holds its sizes behind all else"
+        raise SegcliError(
+            message, hint="convert without --format legacy, or leave it out: segcli ckpt strip --drop KEY"
+        )
+
+
 def _checked(request: Request, key: str) -> Payload:
     """Return a storage's bytes; where they are computed anew, what they are computed from is checked first."""
-    payload = request.payload(key)
-    if request.hollow or not request.is_cast(key):
-        return payload
+    if not request.is_cast(key):
+        return request.payload(key)
+    computed = request.cast_payload(key)
     name, stored = request.checkpoint.source.name, request.checkpoint.storages[key]
 
     def pieces() -> Iterator[bytes]:
         check(name, stored)
-        yield from payload.pieces()
+        yield from computed.pieces()
 
-    return Computed(payload.size, pieces)
+    return request.tried(Computed(computed.size, pieces))
 
 
 def _legacy_storage(request: Request, key: str) -> LegacyStorage:

@@ -28,8 +28,12 @@ def check_tag(tag: str) -> str:
     """
     name, colon, index = tag.partition(":")
     if name not in _SINGLE + _NUMBERED:
-        message = f"unknown device {tag!r}, expected cpu, cuda, cuda:N, mps, meta, xpu, hpu, mtia or privateuse1"
-        raise SegcliError(message, hint=nearest(name, [*_SINGLE, *_NUMBERED]))
+        message = (
+            f"unknown device {tag!r}, expected cpu, cuda, cuda:N, mps, meta, xpu, hpu, mtia, privateuse1, npu or mlu"
+        )
+        is_any_gpu = name.lower() in ("gpu", "nvidia", "amd", "rocm", "hip")
+        hint = "such a GPU is cuda, or cuda:0" if is_any_gpu else nearest(name, [*_SINGLE, *_NUMBERED])
+        raise SegcliError(message, hint=hint)
     if colon and name in _SINGLE:
         message = f"unknown device {tag!r}: {name} has no number"
         raise SegcliError(message, hint=f"write it as {name}")

@@ -1,11 +1,18 @@
 """Prepares what is written in, or read from, formats that are not torch.load's: these look at values, with NumPy."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from segcli.ckpt.conversion.plain_state import plain_state
 from segcli.ckpt.conversion.prepared import Prepared
 from segcli.ckpt.conversion.recipe import Recipe
-from segcli.ckpt.conversion.state_tensors import StateTensors, refuse_other, state_tensors, used_twice
+from segcli.ckpt.conversion.state_tensors import (
+    StateTensor,
+    StateTensors,
+    refuse_other,
+    state_tensors,
+    used_twice,
+)
 from segcli.ckpt.conversion.ties import tied
 from segcli.ckpt.conversion.to_dcp import write_dcp
 from segcli.ckpt.conversion.to_safetensors import to_safetensors
@@ -50,6 +57,16 @@ def _safetensors(checkpoint: Checkpoint, recipe: Recipe) -> Prepared:
         slack_bytes=stored - used,
         ties=tuple(tensor.key for found in used_twice(state.tensors).values() for tensor in found),
         repeated_bytes=max(0, written - used),
+        expanded=_expanded(state.tensors),
+    )
+
+
+def _expanded(tensors: Iterable[StateTensor]) -> tuple[str, ...]:
+    """Return the keys of tensors of which one element stands for many: files of a few bytes become large ones."""
+    return tuple(
+        tensor.key
+        for tensor in tensors
+        if any(side > 1 and not step for side, step in zip(tensor.view.shape, tensor.view.stride, strict=True))
     )
 
 
@@ -66,6 +83,7 @@ def _dcp(checkpoint: Checkpoint, recipe: Recipe) -> Prepared:
         write_folder=partial(write_dcp, state=state),
         left_out=(*state.other, *state.versions),
         ties=tuple(state.ties),
+        expanded=_expanded(state.tensors.values()),
         # Shared memory that is more than one tensor under two names has no place there.
         untied=tuple(tensor.key for found in used_twice([*state.tensors.values()]).values() for tensor in found),
     )

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from segcli.ckpt.conversion.state_tensors import StateTensor, is_versions, state_tensor
+from segcli.ckpt.conversion.state_tensors import StateTensor, described, is_versions, state_tensor
 from segcli.errors import SegcliError
 from segcli.formats.checkpoint import Checkpoint
-from segcli.formats.node_preview import preview, type_name
+from segcli.formats.checkpoint_tree import members
+from segcli.formats.node_preview import preview
 from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Text
 from segcli.formats.rebuilt_tensor import rebuilt_tensor
 from segcli.formats.sniff import Kind
@@ -59,7 +60,7 @@ def plain_state(checkpoint: Checkpoint, *, tensors_only: bool) -> PlainState:
     """
     reader = _Reader(checkpoint, PlainState(tensors_only))
     if not isinstance(checkpoint.root, Mapping) and not _is_dict(checkpoint.root):
-        message = f"{checkpoint.source.name} holds a {type_name(checkpoint.root)}, expected a dict"
+        message = f"{checkpoint.source.name} holds one {described(checkpoint.root)}, expected a dict"
         raise SegcliError(message, hint="a distributed checkpoint is a dict: write a .pth")
     reader.state.root = reader.read(checkpoint.root, ())
     return reader.state
@@ -88,13 +89,15 @@ class _Reader:
             items = [one for one in read if one is not _LEFT_OUT]
             return items if node.kind == "list" else tuple(items)
         if self.state.tensors_only or not (node is None or isinstance(node, bool | int | float | Text)):
-            self.state.other.append(f"{_dotted(path)} ({type_name(node)})")
+            self.state.other.append(f"{_dotted(path)} ({described(node)})")
             return _LEFT_OUT
         return node.value if isinstance(node, Text) else node
 
     def _tensor(self, node: Node, path: tuple[str | int, ...]) -> object:
         key = _dotted(path)
         tensor = state_tensor(self.checkpoint, Kind.DCP, key, node)
+        # What was saved along with it: the attributes of a tensor, or of a parameter.
+        self.state.other += [f"{key}.{name} ({described(value)})" for name, value in members(node)]
         if key in self.state.tensors or key in self.state.ties:
             message = f"{self.checkpoint.source.name} has two tensors whose dotted key is {key!r}"
             raise SegcliError(message, hint="rename one of them: segcli ckpt strip --rename")

@@ -28,7 +28,7 @@ class Prepared:
         checkpoint: The checkpoint, with the ties that it has.
         write: Writes it, where one of torch's formats is not what is asked for.
         write_folder: The same for a folder.
-        left_out, made_contiguous, slack_bytes, ties, repeated_bytes, untied: As in `Conversion`.
+        left_out, made_contiguous, slack_bytes, ties, repeated_bytes, untied, expanded: As in `Conversion`.
     """
 
     checkpoint: Checkpoint
@@ -40,3 +40,4 @@ class Prepared:
     ties: tuple[str, ...] = ()
     repeated_bytes: int = 0
     untied: tuple[str, ...] = ()
+    expanded: tuple[str, ...] = ()

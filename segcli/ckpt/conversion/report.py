@@ -1,9 +1,9 @@
 """Conversions as tables."""
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
-from segcli.ckpt.batch import failure_table
-from segcli.ckpt.conversion.batch import Batch
+from segcli.ckpt.batch import Batch, failure_table
 from segcli.ckpt.conversion.result import CastSummary, Conversion
 from segcli.ckpt.tensors import listed
 from segcli.table import Column, Table
@@ -20,13 +20,13 @@ def conversion_tables(result: Conversion) -> tuple[Table]:
     return (Table(f"{result.source} -> {result.destination}", columns, rows, tuple(_notes(result))),)
 
 
-def batch_tables(batch: Batch) -> tuple[Table, ...]:
+def batch_tables(batch: Batch[Conversion]) -> tuple[Table, ...]:
     """Return a row for each file that was converted, and what was wrong with the others."""
-    rows = [(str(one.source), str(one.destination), one.format, one.bytes, _changed(one)) for one in batch.conversions]
-    total = format_bytes(sum(one.bytes for one in batch.conversions))
+    rows = [(str(one.source), str(one.destination), one.format, one.bytes, _changed(one)) for one in batch.results]
+    total = format_bytes(sum(one.bytes for one in batch.results))
     dry = "would be written" if batch.dry_run else "written"
     notes = [f"{len(rows):,} of {len(rows) + len(batch.failures):,} checkpoints, {total} {dry}"]
-    if any(one.untied or one.left_out or one.made_contiguous for one in batch.conversions):
+    if any(one.untied or one.left_out or one.made_contiguous for one in batch.results):
         notes.append("some could not be kept whole: --json says what of each")
     tables = [Table(f"{batch.out_dir}", _BATCH_COLUMNS, rows, notes)]
     if batch.failures:
@@ -54,7 +54,13 @@ def _notes(result: Conversion) -> Iterator[str]:
         yield f"torch.device values among the user's own: {result.device_values}, left as they are"
     if result.tensors_left and not result.device_objects_changed:
         yield f"tensors that name their device outside of storages, and stay there: {result.tensors_left}"
+    if result.rules_unused:
+        there = ", ".join(tag.before for tag in result.tags) or "none"
+        yield f"of no storage is said what --map {', '.join(result.rules_unused)} is about; the tags are: {there}"
     yield from _state_notes(result)
+    if result.abandoned:
+        left = " ".join(quote(str(one)) for one in result.abandoned)
+        yield f"left by runs that were killed, unless one is writing there now; remove it: rm -r {left}"
 
 
 def _first_note(result: Conversion) -> str:
@@ -65,6 +71,8 @@ def _first_note(result: Conversion) -> str:
         return f"{size} {verb}, {result.format} from {result.source_format}{values}."
     if result.cast or result.device_objects_changed:
         return f"{size} {verb}."
+    if not result.changed and result.laid_out:
+        return f"{size} {verb}: the same records, as torch lays them out"
     if not result.changed:
         copy = "would be" if result.dry_run else "is"
         return f"nothing to change: {result.destination} {copy} a copy, byte for byte ({size})"
@@ -87,6 +95,8 @@ def _cast_notes(cast: CastSummary) -> Iterator[str]:
 def _state_notes(result: Conversion) -> Iterator[str]:
     if result.made_contiguous:
         yield f"tensors that were not contiguous, and are now: {_some(result.made_contiguous)}"
+    if result.expanded:
+        yield f"tensors that show one element many times (expand), written in full: {_some(result.expanded)}"
     if result.slack_bytes:
         yield f"memory that no tensor used, left out: {format_bytes(result.slack_bytes)}"
     if result.ties:

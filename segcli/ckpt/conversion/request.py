@@ -46,11 +46,24 @@ class Request:
         return self.casting is not None and not isinstance(self.casting.payloads[key], Stretch)
 
     def payload(self, key: str) -> Payload:
-        """Return the bytes of a storage's elements, of which its record may have more."""
-        if self.casting:
-            return self.data(self.casting.payloads[key])
+        """Return the bytes of a storage's elements as they are, of which its record may have more."""
         return self.data(self.checkpoint.storages[key].elements)
+
+    def cast_payload(self, key: str) -> Payload:
+        """Return the bytes of a storage's elements in another dtype."""
+        return self.casting.payloads[key] if self.casting else self.payload(key)
 
     def data(self, payload: Payload) -> Payload:
         """Return what is written for a payload."""
         return Hollow(payload.size) if self.hollow else payload
+
+    def tried(self, payload: Payload) -> Payload:
+        """Return what is written for values in another dtype; where they are left out, they are computed all the same.
+
+        Raises:
+            SegcliError: For what writing them would be refused for.
+        """
+        if self.hollow:
+            for _ in payload.pieces():
+                pass
+        return self.data(payload)

@@ -72,6 +72,10 @@ class Conversion:
         untied: The keys of tensors that shared memory once, and have values of their own now.
         cast: What became of floating tensors; None where their dtype was not asked for.
         dry_run: Whether nothing was written.
+        laid_out: Whether a zip came out as torch lays one out because that was asked for, though nothing else changed.
+        rules_unused: The rules of ``--map`` that no tag of the source is meant by.
+        expanded: The keys of tensors that show one element many times, and are written in full.
+        abandoned: What runs left beside the destination that were killed while they wrote it.
     """
 
     source: Path
@@ -93,3 +97,7 @@ class Conversion:
     untied: tuple[str, ...] = ()
     cast: CastSummary | None = None
     dry_run: bool = False
+    laid_out: bool = False
+    rules_unused: tuple[str, ...] = ()
+    expanded: tuple[str, ...] = ()
+    abandoned: tuple[Path, ...] = ()

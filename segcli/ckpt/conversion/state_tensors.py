@@ -38,6 +38,12 @@ class StateTensor:
     view: View
     node: Node
 
+    @property
+    def dtype(self) -> str:
+        """The dtype that it shall have: casting changes what rebuilds it."""
+        header = rebuilt_tensor(self.node)
+        return header.dtype if header else self.header.dtype
+
 
 @dataclass(frozen=True)
 class StateTensors:
@@ -77,10 +83,24 @@ def state_tensors(checkpoint: Checkpoint, target: Kind) -> StateTensors:
         elif is_versions(entry.key, entry.node):
             found.versions.append(entry.key)
         else:
-            found.other.append(f"{entry.key or '(the file itself)'} ({type_name(entry.node)})")
+            what = described(entry.node)
+            found.other.append(f"{entry.key} ({what})" if entry.key else f"one {what}, which is all that it holds")
     for key, node in nodes.items():
         found.tensors.append(state_tensor(checkpoint, target, key, node))
     return found
+
+
+def described(node: Node) -> str:
+    """Return what a node stands for, in a word.
+
+    Examples:
+        >>> described(Mapping([])), described(7)
+        ('dict', 'int')
+    """
+    header = rebuilt_tensor(node)
+    if header:
+        return "storage" if header.layout == "storage" else "tensor"
+    return type_name(node)
 
 
 def _is_within(key: str, of: str) -> bool:

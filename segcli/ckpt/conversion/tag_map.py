@@ -1,6 +1,6 @@
 """Which device tag each tag of a checkpoint becomes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from segcli.ckpt.conversion.device_tag import check_tag
@@ -28,6 +28,11 @@ class TagMap:
         """Return what a tag becomes."""
         kind = tag.partition(":")[0]
         return self.exact.get(tag) or self.exact.get(kind) or self.rest or tag
+
+    def unused(self, tags: Iterable[str]) -> tuple[str, ...]:
+        """Return the rules that none of some tags is meant by, each as ``OLD=NEW``."""
+        known = {*(tags := list(tags)), *(tag.partition(":")[0] for tag in tags)}
+        return tuple(f"{old}={new}" for old, new in self.exact.items() if old not in known)
 
     @property
     def is_idle(self) -> bool:

@@ -89,7 +89,9 @@ def _groups(name: str, said: str) -> list[dict[str, tuple[int, tuple[int, ...]]]
         content = json.loads(said)
         groups = [{key: (start, tuple(stride)) for key, (start, stride) in group.items()} for group in content]
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise damaged(name, f"its {TIES} is not what was written: {error}") from error
+        message = f"{name} is damaged: its metadata {TIES} is no list of which tensors share memory"
+        hint = "save it anew without that metadata: save_file(load_file(...), ...) of safetensors.torch"
+        raise SegcliError(message, hint=hint) from error
     if not all(_is_count(one) for group in groups for start, stride in group.values() for one in (start, *stride)):
         raise damaged(name, f"its {TIES} has something else than numbers as a place")
     if len({key for group in groups for key in group}) != sum(map(len, groups)):

@@ -6,6 +6,7 @@ Torch is told where values lie, and maps them; it is given no pickle to load.
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from segcli.ckpt.conversion.crossing import to_zip
 from segcli.ckpt.conversion.plain_state import Key, PlainState, plain_state
 from segcli.ckpt.conversion.request import Request
 from segcli.errors import SegcliError
-from segcli.files import check_destination
+from segcli.files import check_destination, raising_at_the_end, umask
 from segcli.formats.checkpoint import Checkpoint, open_checkpoint
 from segcli.formats.copying import Advance
 from segcli.formats.dcp_folder import is_dcp
@@ -36,7 +37,15 @@ def write_dcp(request: Request, destination: Path, advance: Advance, *, state: P
     """
     _check_destination(destination, force=force)
     if request.hollow:
-        return sum(tensor.view.count * tensor.view.item_bytes for tensor in state.tensors.values())
+        if request.casting:
+            with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - no path, but the name of a device
+                to_zip(replace(request, file=nothing.fileno()))
+        return sum(tensor.view.count * ITEM_BYTES[tensor.dtype] for tensor in state.tensors.values())
+    with raising_at_the_end():
+        return _write_whole(request, destination, advance, state)
+
+
+def _write_whole(request: Request, destination: Path, advance: Advance, state: PlainState) -> int:
     if not request.casting and not any(isinstance(one.view.data.source, Joined) for one in state.tensors.values()):
         return _write(request.checkpoint, state, destination, advance)
     with tempfile.NamedTemporaryFile(prefix=f".{destination.name}.", suffix=".part", dir=destination.parent) as file:
@@ -63,10 +72,22 @@ def _write(checkpoint: Checkpoint, state: PlainState, destination: Path, advance
 
     for key in dict.fromkeys(tensor.placed.storage.key for tensor in state.tensors.values()):
         check(checkpoint.source.name, checkpoint.storages[key])
-    with _replacing_folder(destination) as folder:
+    with _replacing_folder(destination, checkpoint.source.mode) as folder:
         write_shards(_located(checkpoint, state, state.root), state.ties, folder, advance)
         checkpoint.source.check_unchanged()
         return sum(one.stat().st_size for one in folder.iterdir())
+
+
+def abandoned(destination: Path) -> tuple[Path, ...]:
+    """Return what runs left beside a destination that were killed while they wrote it."""
+    target = destination.resolve()
+    hidden = _hidden(target)
+    beside = target.parent.iterdir() if target.parent.is_dir() else ()
+    return tuple(sorted(one for one in beside if one.name.startswith(hidden) and one.suffix in (".part", ".old")))
+
+
+def _hidden(target: Path) -> str:
+    return f".{target.name[:200]}."
 
 
 def _located(checkpoint: Checkpoint, state: PlainState, value: Any) -> Any:  # noqa: ANN401 - nested plain data
@@ -88,16 +109,18 @@ def _located(checkpoint: Checkpoint, state: PlainState, value: Any) -> Any:  # n
 
 
 @contextlib.contextmanager
-def _replacing_folder(destination: Path) -> Iterator[Path]:
-    """Give a folder that becomes the destination when the block ends well; nothing of it is left where it does not."""
+def _replacing_folder(destination: Path, mode: int) -> Iterator[Path]:
+    """Give a folder that becomes the destination when the block ends well; nothing of it is left where it does not.
+
+    Where others may not read what it is made of (``mode``), they may not look into it either.
+    """
     target = destination.resolve()
-    hidden = f".{target.name[:200]}."
+    hidden = _hidden(target)
     folder = Path(tempfile.mkdtemp(prefix=hidden, suffix=".part", dir=target.parent))
     try:
         yield folder
-        mask = os.umask(0)
-        os.umask(mask)
-        folder.chmod(0o777 & ~mask)
+        others = mode & (stat.S_IRGRP | stat.S_IROTH)
+        folder.chmod((stat.S_IRWXU | others | others >> 1 | others >> 2) & ~umask())
         if not target.exists():
             folder.rename(target)
             return

@@ -13,7 +13,6 @@ from segcli.elements.strides import stream
 from segcli.errors import SegcliError
 from segcli.formats.dtypes import ITEM_BYTES
 from segcli.formats.payload import Computed
-from segcli.formats.rebuilt_tensor import rebuilt_tensor
 from segcli.formats.safetensors_write import OutTensor, code_of, write_safetensors
 
 # What torch's tools look for.
@@ -27,7 +26,7 @@ def to_safetensors(request: Request, state: StateTensors) -> int:
         SegcliError: For a dtype that the format does not have, a checksum that is wrong, numbers that a dtype which was
             asked for does not hold, and as `write_safetensors`.
     """
-    dtypes = {tensor.key: _dtype(tensor) for tensor in state.tensors}
+    dtypes = {tensor.key: tensor.dtype for tensor in state.tensors}
     unknown = [f"{key} ({dtype})" for key, dtype in dtypes.items() if code_of(dtype) is None]
     if unknown:
         message = f"{request.checkpoint.source.name} has tensors of dtypes that safetensors has not: {listed(unknown)}"
@@ -39,19 +38,15 @@ def to_safetensors(request: Request, state: StateTensors) -> int:
     return write_safetensors(request.file, tensors, metadata, request.advance)
 
 
-def _dtype(tensor: StateTensor) -> str:
-    """Return the dtype that a tensor shall have: casting has changed what rebuilds it."""
-    header = rebuilt_tensor(tensor.node)
-    return header.dtype if header else tensor.header.dtype
-
-
 def _written(request: Request, tensor: StateTensor, dtype: str, checked: set[str]) -> OutTensor:
     view = tensor.view
     pieces = partial(_pieces, request, tensor, checked)
+    size = view.count * ITEM_BYTES[dtype]
     if dtype != view.dtype:
-        pieces = partial(_cast, request, tensor, dtype, pieces)
-    data = Computed(view.count * ITEM_BYTES[dtype], pieces)
-    return OutTensor(tensor.key, dtype, view.shape, request.data(data))
+        data = request.tried(Computed(size, partial(_cast, request, tensor, dtype, pieces)))
+    else:
+        data = request.data(Computed(size, pieces))
+    return OutTensor(tensor.key, dtype, view.shape, data)
 
 
 def _pieces(request: Request, tensor: StateTensor, checked: set[str]) -> Iterator[bytes]:

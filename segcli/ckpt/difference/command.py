@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segcli.ckpt.options import keys_option
 from segcli.options import with_output
 
 if TYPE_CHECKING:
@@ -26,15 +27,13 @@ def diff(
     rtol: Annotated[
         float, typer.Option("--rtol", metavar="R", help="And by R times the magnitude in B, as in torch.allclose.")
     ] = 0.0,
-    keys: Annotated[
-        list[str] | None, typer.Option("--keys", metavar="GLOB", help="Compare only these keys; may be repeated.")
-    ] = None,
+    keys: Annotated[list[str] | None, keys_option("Compare only these keys.")] = None,
     ignore: Annotated[
         list[str] | None,
         typer.Option(
             "--ignore",
             metavar="WHAT",
-            help="Let these not count: tags, dtypes, values, ties, others; may be repeated.",
+            help="Let these not count: tags, dtypes, values, ties, others; Repeatable.",
             autocompletion=_complete_ignore,
         ),
     ] = None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from segcli.ckpt.dicts import state_dicts
 from segcli.ckpt.difference.matching import Prefix, TieDifference, common_prefix, tie_differences
 from segcli.ckpt.difference.values import ValueDifference, Values, only
-from segcli.ckpt.tensors import StoredTensor, holdings, matches
+from segcli.ckpt.tensors import StoredTensor, holdings, matches, shared_keys
 from segcli.ckpt.views import view_of
 from segcli.elements.comparing import Gap, compare
 from segcli.elements.strides import View
@@ -16,7 +16,7 @@ from segcli.formats.checkpoint import Checkpoint, open_checkpoint
 from segcli.formats.payload import Stretch
 from segcli.formats.pickle_nodes import Call, Node
 from segcli.formats.sniff import Kind
-from segcli.formats.tensor_header import TensorHeader
+from segcli.formats.tensor_header import LAZY, TensorHeader
 
 Advance = Callable[[int], None]
 
@@ -147,7 +147,8 @@ class _Comparison:
 
     def run(self, first: Path, second: Path) -> Difference:
         question = self._question
-        (one, one_other), (two, two_other) = (self._holdings(file) for file in self._files)
+        shared = {key for file in self._files for key in shared_keys(file)}
+        (one, one_other), (two, two_other) = (self._holdings(file, shared) for file in self._files)
         if question.keys and not (one or two or one_other or two_other):
             message = f"neither {first} nor {second} has a key that is {' or '.join(question.keys)}"
             raise SegcliError(message, hint="* stands for any characters, dots among them")
@@ -184,8 +185,8 @@ class _Comparison:
         inside = [one.key for one in state_dicts(root) if one.key and found.text.startswith(f"{one.key}.")]
         return replace(found, inside=max(inside, key=len, default=""))
 
-    def _holdings(self, file: Checkpoint) -> tuple[dict[str, StoredTensor], dict[str, Node]]:
-        found, globs = holdings(file), self._question.keys
+    def _holdings(self, file: Checkpoint, shared: set[str]) -> tuple[dict[str, StoredTensor], dict[str, Node]]:
+        found, globs = holdings(file, quoted=shared), self._question.keys
         if not globs:
             return found.tensors, found.other
         tensors = {key: tensor for key, tensor in found.tensors.items() if matches(key, globs)}
@@ -211,7 +212,9 @@ class _Comparison:
         if first.device != second.device and not self._is_bare and "tags" not in ignore:
             differs.append("tag")
         gap = None
-        if "values" not in ignore and first.shape == second.shape:
+        # Elements that are yet to be conjugated or negated on one side only are not what the other's are.
+        is_lazy = first.layout != second.layout and not LAZY.isdisjoint((*first.layout.split(), *second.layout.split()))
+        if "values" not in ignore and first.shape == second.shape and not is_lazy:
             is_comparable, gap = self._gap(one, two)
             if not is_comparable or (gap and gap.beyond):
                 differs.append("values")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from shlex import quote
 
 from segcli.ckpt.dicts import state_dicts
+from segcli.ckpt.tensors import listed
 from segcli.formats.pickle_nodes import Node, Text
 from segcli.units import format_bytes
 
@@ -26,14 +27,30 @@ class Hint:
     command: str
 
 
-def hints(root: Node, name: str, slack_bytes: int, stored_bytes: int) -> tuple[Hint, ...]:
+@dataclass(frozen=True)
+class Memory:
+    """What a checkpoint's storages take.
+
+    Attributes:
+        stored: Bytes of all storages.
+        slack: Bytes of them before the first and behind the last element that a tensor uses.
+        gaps: Bytes between the elements of tensors that none uses.
+        sparsest: The tensors where most of these lie.
+    """
+
+    stored: int
+    slack: int
+    gaps: int
+    sparsest: Sequence[str]
+
+
+def hints(root: Node, name: str, memory: Memory) -> tuple[Hint, ...]:
     """Return what to do about prefixes that wrappers left in keys, and about memory that nobody uses.
 
     Args:
         root: The outermost object.
         name: The file, as a user would write it.
-        slack_bytes: Bytes of storages that no tensor uses.
-        stored_bytes: Bytes of all storages.
+        memory: What its storages take.
     """
     said: list[Hint] = []
     found: dict[str, list[str]] = {}
@@ -46,9 +63,13 @@ def hints(root: Node, name: str, slack_bytes: int, stored_bytes: int) -> tuple[H
         whose = " and ".join(f"{prefix} ({_WRAPPERS[prefix]})" for prefix in found)
         where = ", ".join(dict.fromkeys(place for places in found.values() for place in places))
         said.append(Hint(f"keys in {where} have {whose}", f"segcli ckpt strip {quote(name)} DST {options}"))
-    if slack_bytes > _SLACK_WORTH * stored_bytes:
-        why = f"{format_bytes(slack_bytes)} of {format_bytes(stored_bytes)} are memory that no tensor uses"
+    if memory.slack > _SLACK_WORTH * memory.stored:
+        why = f"{format_bytes(memory.slack)} of {format_bytes(memory.stored)} are memory that no tensor uses"
         said.append(Hint(why, f"segcli ckpt strip {quote(name)} DST --compact"))
+    if memory.gaps > _SLACK_WORTH * memory.stored:
+        why = f"{format_bytes(memory.gaps)} of {format_bytes(memory.stored)} lie between the elements of "
+        why += f"{listed([*memory.sparsest])}, where strip --compact does not cut; safetensors holds elements alone"
+        said.append(Hint(why, f"segcli ckpt convert {quote(name)} DST.safetensors"))
     return tuple(said)
 
 

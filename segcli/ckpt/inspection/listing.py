@@ -1,19 +1,21 @@
 """Looks into a checkpoint without loading it: its tensors, its other values, its layout, and what its pickle names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from segcli.ckpt.extents import extents
-from segcli.ckpt.inspection.hints import Hint, hints
+from segcli.ckpt.extents import Extent, extents
+from segcli.ckpt.inspection.hints import Hint, Memory, hints
 from segcli.ckpt.inspection.layout import Layout, OldLayout, layout_of
 from segcli.ckpt.inspection.pickled import read_pickled
 from segcli.ckpt.inspection.subtotals import Subtotal, subtotals
+from segcli.ckpt.tensors import storages_below
 from segcli.formats.byte_source import ByteSource, open_source
 from segcli.formats.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
-from segcli.formats.checkpoint_tree import OtherValue, list_contents
+from segcli.formats.checkpoint_tree import OtherValue, list_contents, list_entries
+from segcli.formats.collection import collection_paused
 from segcli.formats.globals_verdict import DCP_METADATA, Verdict, judge
 from segcli.formats.safetensors_header import read_safetensors_header
 from segcli.formats.sniff import Kind, sniff
@@ -128,6 +130,7 @@ class Inspection:
         }
 
 
+@collection_paused()
 def inspect(path: Path, *, grep: str | None = None, depth: int | None = None) -> Inspection:
     """Read what a checkpoint holds, without the tensors' bytes.
 
@@ -158,9 +161,12 @@ def _inspected(
     other = (*contents.other, *_metadata(checkpoint.source, checkpoint.kind))
     shown = [one for one in contents.tensors if grep is None or is_meant(grep, one.key)]
     keys = _keys_by_storage(contents.tensors)
-    slack = _slack(checkpoint, keys)
+    used = extents(checkpoint.root)
+    slack = _slack(checkpoint, used, keys)
     stored_bytes = sum(storage.bytes for storage in checkpoint.storages.values())
     slack_bytes = sum(one.unused for one in slack)
+    sparsest = max(used, key=lambda storage: used[storage].gaps, default="")
+    memory = Memory(stored_bytes, slack_bytes, sum(one.gaps for one in used.values()), keys.get(sparsest, ["others"]))
     return Inspection(
         file=path,
         format=_FORMATS[checkpoint.kind],
@@ -176,7 +182,7 @@ def _inspected(
         layout=layout_of(checkpoint),
         grep=grep,
         tensors_in_all=len(contents.tensors),
-        hints=() if checkpoint.kind is Kind.PICKLE else hints(checkpoint.root, str(path), slack_bytes, stored_bytes),
+        hints=() if checkpoint.kind is Kind.PICKLE else hints(checkpoint.root, str(path), memory),
         tree=() if depth is None else subtotals(shown, depth),
     )
 
@@ -206,7 +212,7 @@ def _metadata(source: ByteSource, kind: Kind) -> list[OtherValue]:
     return [OtherValue(f"__metadata__.{key}", "str", value) for key, value in metadata.items()]
 
 
-def _tags(storages: dict[str, StoredStorage]) -> tuple[Tag, ...]:
+def _tags(storages: Mapping[str, StoredStorage]) -> tuple[Tag, ...]:
     by_tag: dict[str, list[int]] = {}
     for storage in storages.values():
         by_tag.setdefault(storage.location, []).append(storage.bytes)
@@ -221,10 +227,16 @@ def _keys_by_storage(tensors: Iterable[TensorHeader]) -> dict[str, list[str]]:
     return keys
 
 
-def _slack(checkpoint: Checkpoint, keys: dict[str, list[str]]) -> tuple[Slack, ...]:
+def _slack(checkpoint: Checkpoint, used: dict[str, Extent], keys: dict[str, list[str]]) -> tuple[Slack, ...]:
+    nameless = {storage: dict[str, None]() for storage, extent in used.items() if extent.slack and storage not in keys}
+    if nameless:
+        # Those of the indices and values of a sparse tensor are named by it.
+        for entry in list_entries(checkpoint.root, checkpoint.name):
+            for storage in nameless.keys() & {below.key for below, _ in storages_below(entry.node) if entry.tensor}:
+                nameless[storage][entry.key] = None
     return tuple(
-        Slack(storage, extent.size, extent.slack, tuple(keys.get(storage, ())))
-        for storage, extent in extents(checkpoint.root).items()
+        Slack(storage, extent.size, extent.slack, tuple(nameless.get(storage, ()) or keys.get(storage, ())))
+        for storage, extent in used.items()
         if extent.slack
     )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import ByteSource, damaged
 from segcli.formats.checkpoint import Checkpoint
+from segcli.formats.node_walk import containers
 from segcli.formats.numpy_nodes import raw_bytes
 from segcli.formats.pickle_nodes import Call, Group, Mapping, Node, Storage, Text
 from segcli.formats.pickle_stream import walk_at
@@ -91,35 +92,13 @@ def _read_nested(literal: Node, name: str) -> TorchLegacy | None:
 
 
 def _nested(root: Node) -> list[Call]:
-    return [node for node in _containers(root) if isinstance(node, Call) and node.path == _NESTING]
-
-
-def _containers(root: Node) -> list[Group | Mapping | Call]:
-    """Return every container below an object, in the order in which the pickle has them."""
-    seen: set[int] = set()
-    found: list[Group | Mapping | Call] = []
-    nodes = [root]
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, Group | Mapping | Call) and id(node) not in seen:
-            seen.add(id(node))
-            found.append(node)
-            nodes += reversed(_below(node))
-    return found
-
-
-def _below(node: Group | Mapping | Call) -> list[Node]:
-    if isinstance(node, Group):
-        return node.items
-    pairs = [one for pair in node.pairs for one in pair]
-    if isinstance(node, Mapping):
-        return pairs
-    return [node.function, node.args, node.keywords, *node.items, *pairs, *node.state]
+    return [node for node in containers(root) if isinstance(node, Call) and node.path == _NESTING]
 
 
 def _replaced(root: Node, found: dict[int, Node]) -> Node:
     """Return an object with nodes in place of others, wherever they stand as items, values or arguments."""
-    for node in _containers(root):
+    # What is replaced stays in the walk: nothing is to be replaced below it.
+    for node in list(containers(root)):
         if isinstance(node, Group | Call):
             node.items[:] = [found.get(id(one), one) for one in node.items]
         if isinstance(node, Mapping | Call):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segcli.ckpt.options import DryRun, keys_option
 from segcli.options import with_output
 
 if TYPE_CHECKING:
@@ -32,14 +33,9 @@ def merge(
         str | None, typer.Option("--weights", metavar="W,...", help="With --average: what each file weighs.")
     ] = None,
     keys: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--keys",
-            metavar="GLOB",
-            help="With --average and --ema: only these keys, the others are the last file's; may be repeated.",
-        ),
+        list[str] | None, keys_option("With --average and --ema: only these keys, the others are the last file's.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
+    dry_run: DryRun = False,
     output: "Output",
 ) -> None:
     """Make one checkpoint of several: their average, or their keys joined.
@@ -70,14 +66,19 @@ def merge(
         message = "--keys is given with --join, expected it with --average or --ema"
         raise SegcliError(message)
     sources = [one for source in sources for one in matching(source)]
+    promised: dict[Path, frozenset[str]] = {}
     if join:
         from segcli.ckpt.merging.shards import shards
 
-        sources = list(shards(sources))
+        found = shards(sources)
+        sources, promised = list(found.files), found.promised
     total = sum(map(bytes_of, sources if join else sources[-1:]))
     average_of = None if join else _weights(len(sources), weights, ema)
     with progress("written", total, output, in_bytes=True) as advance:
-        result = _run(sources, into, average_of, keys or [], output, advance, dry_run=dry_run)
+        if average_of is None:
+            result = _joined(sources, into, promised, output, advance, dry_run=dry_run)
+        else:
+            result = _averaged(sources, into, average_of, keys or [], output, advance, dry_run=dry_run)
     emit("ckpt.merge", result, lambda: merge_tables(result), output)
 
 
@@ -87,20 +88,30 @@ def _weights(count: int, weights: str | None, ema: float | None) -> "Weights":
     return average_weights(count, parse_weights(weights or "")) if ema is None else ema_weights(count, ema)
 
 
-def _run(
+def _joined(
     sources: list[Path],
     into: Path,
-    weights: "Weights | None",
+    promised: dict[Path, frozenset[str]],
+    output: "Output",
+    advance: "Advance",
+    *,
+    dry_run: bool,
+) -> "Merge":
+    from segcli.ckpt.merging.joining import join
+
+    return join(sources, into, promised=promised, force=output.force, dry_run=dry_run, advance=advance)
+
+
+def _averaged(
+    sources: list[Path],
+    into: Path,
+    weights: "Weights",
     keys: list[str],
     output: "Output",
     advance: "Advance",
     *,
     dry_run: bool,
 ) -> "Merge":
-    if weights is None:
-        from segcli.ckpt.merging.joining import join
-
-        return join(sources, into, force=output.force, dry_run=dry_run, advance=advance)
     from segcli.ckpt.merging.averaging import average
 
     return average(sources, into, weights, keys=keys, force=output.force, dry_run=dry_run, advance=advance)

@@ -1,19 +1,23 @@
 """Shards joined into one checkpoint: the keys of all of them in one dict, and nothing computed."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as ReadOnly
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard
 
 from segcli.ckpt.difference.values import Values, atom
 from segcli.ckpt.merging.merge import Advance, Content, Merge, check_files, write
-from segcli.ckpt.tensors import all_storages, holdings, parts_of
+from segcli.ckpt.tensors import holdings, listed, parts_of
 from segcli.ckpt.views import view_of
 from segcli.elements.comparing import compare
 from segcli.errors import SegcliError
 from segcli.formats.checkpoint import Checkpoint, open_checkpoint
+from segcli.formats.checkpoint_tree import list_entries
 from segcli.formats.node_preview import preview, type_name
+from segcli.formats.node_walk import storages_in
 from segcli.formats.pickle_nodes import Call, Mapping, Node, Text
 from segcli.formats.rebuilt_tensor import rebuilt_tensor
 
@@ -31,6 +35,7 @@ def join(
     sources: Sequence[Path],
     destination: Path,
     *,
+    promised: ReadOnly[Path, Collection[str]] = MappingProxyType({}),
     force: bool = False,
     dry_run: bool = False,
     advance: Advance | None = None,
@@ -42,17 +47,21 @@ def join(
     Args:
         sources: The shards.
         destination: Where to write.
+        promised: The keys that an index says each of some sources has.
         force: Whether to replace a destination that exists.
         dry_run: Whether nothing is written.
         advance: Told of bytes as they are written.
 
     Raises:
-        SegcliError: Where a source is no dict, a key stands for different things, or byte orders differ.
+        SegcliError: Where a source is no dict or has not the keys that an index says, a key stands for different
+            things, or byte orders differ.
     """
     check_files(sources, destination)
     with contextlib.ExitStack() as opened:
         files = [opened.enter_context(open_checkpoint(path)) for path in sources]
         _check_byteorders(files)
+        for path, file in zip(sources, files, strict=True):
+            _check_promised(file, promised.get(path, ()))
         joiner = _Joiner(files)
         for file in files[1:]:
             joiner.add(file)
@@ -85,6 +94,14 @@ def _check_byteorders(files: Sequence[Checkpoint]) -> None:
             raise SegcliError(message, hint="load it with torch, and save it again")
 
 
+def _check_promised(file: Checkpoint, keys: Collection[str]) -> None:
+    """Refuse a shard that has not what the index says."""
+    missing = set(keys).difference(entry.key for entry in list_entries(file.root, file.name)) if keys else set()
+    if missing:
+        message = f"{file.source.name} has no {listed(sorted(missing))}, which the index says is in it"
+        raise SegcliError(message, hint="fetch the shard and its index again; both must be of one version")
+
+
 class _Joiner:
     """The first file, which takes up what the others hold.
 
@@ -98,7 +115,7 @@ class _Joiner:
         self.repeated: list[str] = []
         storages: dict[str, StoredStorage] = {}
         for number, file in enumerate(files):
-            for storage in all_storages(file.root):
+            for storage in storages_in(file.root):
                 storage.key = f"{number}/{storage.key}"
             storages |= {f"{number}/{key}": stored for key, stored in file.storages.items()}
         self.whole = replace(files[0], storages=storages)

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 from segcli.ckpt.assembly import assemble
 from segcli.errors import SegcliError
-from segcli.files import check_destination, replacing
+from segcli.files import allow_open_files, check_destination, replacing
 from segcli.formats.byte_source import ByteSource
 from segcli.formats.payload import Hollow, Payload
 from segcli.formats.pickle_nodes import Node
@@ -92,7 +94,8 @@ def write(content: Content, destination: Path, *, force: bool, dry_run: bool, ad
                 nothing.fileno(), _PREFIX, _records(assembly.pickle, storages, content), DEFAULT_ALIGNMENT, advance
             )
     records = _records(assembly.pickle, storages, content)
-    with replacing(destination, force=force) as file:
+    mode = reduce(and_, (source.mode for source in content.sources))
+    with replacing(destination, force=force, mode=mode) as file:
         written = write_zip(file.fileno(), _PREFIX, records, DEFAULT_ALIGNMENT, advance)
         for source in content.sources:
             source.check_unchanged()
@@ -104,7 +107,7 @@ def _records(pickle: bytes, storages: Sequence[Payload], content: Content) -> It
 
 
 def check_files(sources: Sequence[Path], destination: Path) -> None:
-    """Refuse too few sources, and a destination that is one of them or is no zip's name.
+    """Refuse too few sources or too many, and a destination that is one of them or is no zip's name.
 
     Raises:
         SegcliError: For these.
@@ -115,6 +118,7 @@ def check_files(sources: Sequence[Path], destination: Path) -> None:
     if destination.suffix == ".safetensors":
         message = f"{destination} is named like a safetensors file, and a merge is written as a zip checkpoint"
         raise SegcliError(message, hint=f"write a .pth, then: segcli ckpt convert merged.pth {destination}")
+    allow_open_files(len(sources))
     for source in sources:
         if destination.exists() and source.exists() and source.samefile(destination):
             message = f"{destination} is one of the files that are merged"

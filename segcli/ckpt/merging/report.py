@@ -18,9 +18,8 @@ def merge_tables(result: Merge) -> tuple[Table]:
 
 
 def _notes(result: Merge) -> list[str]:
-    notes = [
-        f"{format_bytes(result.bytes)} {'would be ' * result.dry_run}written, {format_count(result.tensors)} tensors"
-    ]
+    tensors = f"{format_count(result.tensors)} tensor{'s' * (result.tensors != 1)}"
+    notes = [f"{format_bytes(result.bytes)} {'would be ' * result.dry_run}written, {tensors}"]
     if result.averaged:
         notes.append(f"averaged in float64, and rounded once: {_counted(result.averaged)}")
     if result.kept:

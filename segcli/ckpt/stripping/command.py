@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segcli.ckpt.options import DryRun, OutDir
 from segcli.options import with_output
 
 if TYPE_CHECKING:
@@ -59,11 +60,8 @@ def strip(
     compact: Annotated[
         bool, typer.Option("--compact", help="Cut off memory that no tensor uses, as around saved views.")
     ] = False,
-    out_dir: Annotated[
-        Path | None,
-        typer.Option("--out-dir", metavar="DIR", help="Write there, under the same names; one failure stops no other."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")] = False,
+    out_dir: OutDir = None,
+    dry_run: DryRun = False,
     output: "Output",
 ) -> None:
     """Leave out of a checkpoint what nobody needs: optimizers, wrappers' prefixes, memory around views.

@@ -1,5 +1,6 @@
 """Cuts storages down to what tensors use of them: ``torch.save`` writes the whole of a storage for a view of it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 
@@ -10,7 +11,7 @@ from segcli.formats.pickle_nodes import Node
 from segcli.formats.stored_storage import StoredStorage
 
 
-def compact(root: Node, storages: dict[str, StoredStorage]) -> dict[str, StoredStorage]:
+def compact(root: Node, storages: Mapping[str, StoredStorage]) -> dict[str, StoredStorage]:
     """Return storages without what stands before the first and behind the last element that a tensor uses.
 
     The offsets of the tensors below ``root`` are changed in place to what they are then. Tensors that share a storage

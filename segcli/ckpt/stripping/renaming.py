@@ -85,17 +85,24 @@ def strip_prefixes(key: str, prefixes: Sequence[str]) -> str:
         >>> strip_prefixes("module.module.weight", ["module."])
         'module.weight'
     """
+    return _stripped(key, prefixes, set())
+
+
+def _stripped(key: str, prefixes: Sequence[str], used: set[str]) -> str:
+    """Return a key without prefixes, and take note of those that it had."""
     for prefix in prefixes:
-        if prefix.startswith("_"):
+        if prefix.startswith("_") and f".{prefix}" in f".{key}":
+            used.add(prefix)
             key = f".{key}".replace(f".{prefix}", ".")[1:]
     left = list(prefixes)
     while found := next((prefix for prefix in left if key.startswith(prefix)), None):
         left.remove(found)
+        used.add(found)
         key = key[len(found) :]
     return key
 
 
-def remove_prefixes(root: Node, prefixes: Sequence[str], name: str) -> list[KeyChange]:
+def remove_prefixes(root: Node, prefixes: Sequence[str], name: str) -> tuple[list[KeyChange], tuple[str, ...]]:
     """Take prefixes off the keys of every state dict below an object, in place, and of its ``_metadata``.
 
     Args:
@@ -103,19 +110,31 @@ def remove_prefixes(root: Node, prefixes: Sequence[str], name: str) -> list[KeyC
         prefixes: What to take off; a dot at the end is understood.
         name: How messages call the file.
 
+    Returns:
+        The keys that are others now, and the prefixes that none had.
+
     Raises:
         SegcliError: Where two keys would become one.
     """
-    dotted = [prefix if prefix.endswith(".") else f"{prefix}." for prefix in prefixes]
+    used: set[str] = set()
+
+    def rename(key: str) -> str:
+        return _stripped(key, dotted, used)
+
+    dotted = [_dotted(prefix) for prefix in prefixes]
     changes: list[KeyChange] = []
     texts: dict[str, Text] = {}
     for found in list(dicts(root)):
         if is_state_dict(found.node):
-            made = _rename_pairs(found, lambda key: strip_prefixes(key, dotted), name, texts)
+            made = _rename_pairs(found, rename, name, texts)
             if made:
-                _rename_modules(found, lambda key: strip_prefixes(key, dotted), texts)
+                _rename_modules(found, rename, texts)
             changes += made
-    return changes
+    return changes, tuple(one for one in dotted if one not in used)
+
+
+def _dotted(prefix: str) -> str:
+    return prefix if prefix.endswith(".") else f"{prefix}."
 
 
 def rename_keys(root: Node, rules: Sequence[Rule], name: str) -> list[KeyChange]:

@@ -1,7 +1,6 @@
 """Strips as tables."""
 
-from segcli.ckpt.batch import failure_table
-from segcli.ckpt.stripping.batch import StripBatch
+from segcli.ckpt.batch import Batch, failure_table
 from segcli.ckpt.stripping.strip import Strip
 from segcli.table import Column, Table
 from segcli.units import format_bytes, format_count
@@ -32,12 +31,12 @@ def strip_tables(result: Strip) -> list[Table]:
     return tables
 
 
-def batch_tables(batch: StripBatch) -> list[Table]:
+def batch_tables(batch: Batch[Strip]) -> list[Table]:
     """Return a row for each file that was stripped, and what was wrong with the others."""
     rows = [
-        (str(one.source), str(one.destination), one.tensors, one.bytes_before, one.bytes_after) for one in batch.strips
+        (str(one.source), str(one.destination), one.tensors, one.bytes_before, one.bytes_after) for one in batch.results
     ]
-    saved = format_bytes(max(sum(one.bytes_before - one.bytes_after for one in batch.strips), 0))
+    saved = format_bytes(max(sum(one.bytes_before - one.bytes_after for one in batch.results), 0))
     count = len(rows) + len(batch.failures)
     dry = "would be saved" if batch.dry_run else "saved"
     notes = [f"{format_count(len(rows))} of {format_count(count)} checkpoints, {saved} {dry}"]
@@ -50,16 +49,20 @@ def _more(count: int) -> list[str]:
 
 
 def _notes(result: Strip) -> list[str]:
+    unused = " or ".join(result.prefixes_unused)
+    told = [f"no key of a state dict starts with {unused}"] if unused else []
     if not result.changed:
         if result.dry_run:
-            return ["nothing to strip"]
-        return [f"nothing to strip: {result.destination} is a copy, byte for byte ({format_bytes(result.bytes_after)})"]
+            return ["nothing to strip", *told]
+        size = format_bytes(result.bytes_after)
+        return [f"nothing to strip: {result.destination} is a copy, byte for byte ({size})", *told]
     saved = result.bytes_before - result.bytes_after
     words = f"{format_bytes(abs(saved))} {'less' if saved >= 0 else 'more'} than {format_bytes(result.bytes_before)}"
     tensors = f"{format_count(result.tensors)} tensor{'s' * (result.tensors != 1)}"
     verb = "would have" if result.dry_run else "has"
     notes = [
         f"{result.destination} {verb} {tensors} in {format_bytes(result.bytes_after)}, {words}{_causes(result)}",
+        *told,
     ]
     if result.weights is not None:
         notes.append(

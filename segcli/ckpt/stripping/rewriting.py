@@ -1,7 +1,7 @@
 """Writes a checkpoint anew in its own format, from an object and the storages that it names."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from segcli.ckpt.assembly import assemble
@@ -43,7 +43,7 @@ class Rewriting:
     write: Callable[[int, Advance], int]
 
 
-def rewriting(checkpoint: Checkpoint, root: Node, storages: dict[str, StoredStorage]) -> Rewriting:
+def rewriting(checkpoint: Checkpoint, root: Node, storages: Mapping[str, StoredStorage]) -> Rewriting:
     """Prepare to write an object in the format of the checkpoint that it comes from; a tar file's becomes a zip.
 
     Args:
@@ -61,7 +61,7 @@ def rewriting(checkpoint: Checkpoint, root: Node, storages: dict[str, StoredStor
     return _zip(checkpoint, root, storages)
 
 
-def _zip(checkpoint: Checkpoint, root: Node, storages: dict[str, StoredStorage]) -> Rewriting:
+def _zip(checkpoint: Checkpoint, root: Node, storages: Mapping[str, StoredStorage]) -> Rewriting:
     layout = checkpoint.layout
     prefix, alignment = (
         (layout.prefix, layout.alignment) if isinstance(layout, TorchZip) else (_PREFIX, DEFAULT_ALIGNMENT)
@@ -76,7 +76,9 @@ def _zip(checkpoint: Checkpoint, root: Node, storages: dict[str, StoredStorage])
     return _rewriting(assembly.keys, payloads, write)
 
 
-def _legacy(checkpoint: Checkpoint, layout: TorchLegacy, root: Node, storages: dict[str, StoredStorage]) -> Rewriting:
+def _legacy(
+    checkpoint: Checkpoint, layout: TorchLegacy, root: Node, storages: Mapping[str, StoredStorage]
+) -> Rewriting:
     rest = checkpoint.source.size - layout.end
     if rest:
         message = f"{checkpoint.source.name} has {rest:,} bytes behind its checkpoint, perhaps another checkpoint"
@@ -96,7 +98,7 @@ def _legacy(checkpoint: Checkpoint, layout: TorchLegacy, root: Node, storages: d
     return replace(made, size=made.size + sum(payload.size for payload in payloads))
 
 
-def _safetensors(checkpoint: Checkpoint, root: Node, storages: dict[str, StoredStorage]) -> Rewriting:
+def _safetensors(checkpoint: Checkpoint, root: Node, storages: Mapping[str, StoredStorage]) -> Rewriting:
     metadata = read_safetensors_header(checkpoint.source).metadata
     found = [(key, view) for key, value in pairs_of(root) if (view := strided_arguments(value))]
     keys = tuple(view.storage.key for _, view in found)

@@ -1,6 +1,6 @@
 """Writes a checkpoint without what nobody needs: other dicts, wrappers' prefixes, memory that no tensor uses."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,6 +82,7 @@ class Strip:
         dropped_bytes: Of storages that no tensor is left in.
         slack_bytes: Of storages that were cut, what no tensor used.
         cut: How many storages were cut.
+        prefixes_unused: The prefixes to take off that no key had.
     """
 
     source: Path
@@ -98,6 +99,7 @@ class Strip:
     dropped_bytes: int
     slack_bytes: int
     cut: int
+    prefixes_unused: tuple[str, ...]
 
 
 def strip(
@@ -141,7 +143,7 @@ def strip(
     with open_checkpoint(source) as checkpoint:
         plan = _planned(checkpoint, wish, rules)
         if not dry_run:
-            with replacing(destination, force=force) as file:
+            with replacing(destination, force=force, mode=checkpoint.source.mode) as file:
                 if plan.is_changed:
                     plan.rewriting.write(file.fileno(), advance or _ignore)
                 else:
@@ -183,12 +185,13 @@ class _Plan:
     """What will be written, and what became of what was there."""
 
     rewriting: Rewriting
-    storages: dict[str, StoredStorage]
+    storages: Mapping[str, StoredStorage]
     is_changed: bool
     weights: str | None
     dropped: list[Dropped]
     renamed: list[KeyChange]
     tensors: int
+    prefixes_unused: tuple[str, ...]
 
 
 def _planned(checkpoint: Checkpoint, wish: Wish, rules: list[Rule]) -> _Plan:
@@ -203,7 +206,7 @@ def _planned(checkpoint: Checkpoint, wish: Wish, rules: list[Rule]) -> _Plan:
     was = root
     if wish.weights_only:
         root, weights = weights_of(root, name, removed)
-    renamed = remove_prefixes(root, wish.prefixes, name) if wish.prefixes else []
+    renamed, unused = remove_prefixes(root, wish.prefixes, name) if wish.prefixes else ([], ())
     renamed += rename_keys(root, rules, name) if rules else []
     storages = compact(root, checkpoint.storages) if wish.compact else checkpoint.storages
     tensors = sum(entry.tensor is not None for entry in list_entries(root, checkpoint.name))
@@ -211,12 +214,12 @@ def _planned(checkpoint: Checkpoint, wish: Wish, rules: list[Rule]) -> _Plan:
         message = f"no tensor of {name} would be left"
         raise SegcliError(message, hint=f"segcli ckpt inspect '{name}' lists its keys")
     made = rewriting(checkpoint, root, storages)
-    is_cut = any(storages[key] is not checkpoint.storages[key] for key in made.keys)
+    is_cut = any(storages[key] != checkpoint.storages[key] for key in made.keys)
     # A folder is no file to copy.
     is_changed = bool(removed or renamed or is_cut or root is not was or checkpoint.kind is Kind.DCP)
     dropped = _dropped([key for key, _ in removed], entries)
     before = [replace(change, before=joined(weights or "", change.before)) for change in renamed]
-    return _Plan(made, storages, is_changed, weights, dropped, before, tensors)
+    return _Plan(made, storages, is_changed, weights, dropped, before, tensors, unused)
 
 
 def _dropped(keys: Sequence[str], tensors: Sequence[TensorHeader]) -> list[Dropped]:
@@ -252,4 +255,5 @@ def _result(source: Path, destination: Path, checkpoint: Checkpoint, plan: _Plan
         dropped_bytes=sum(one.bytes for key, one in stored.items() if key not in kept) if is_changed else 0,
         slack_bytes=sum(stored[key].bytes - plan.storages[key].bytes for key in cut),
         cut=len(cut),
+        prefixes_unused=plan.prefixes_unused,
     )

@@ -8,7 +8,7 @@ from segcli.errors import SegcliError
 from segcli.formats.byte_source import ByteSource
 from segcli.formats.payload import Stretch
 from segcli.formats.torch_zip import wrong_checksum
-from segcli.formats.zip_records import Record
+from segcli.formats.zip_directory import Record
 
 Advance = Callable[[int], None]
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from segcli.ckpt.verification.findings import Findings, Severity
 from segcli.formats.byte_source import ByteSource
 from segcli.formats.torch_zip import TorchZip
+from segcli.formats.zip_directory import Record
 from segcli.formats.zip_layout import Placed, descriptor, directory, local_header
-from segcli.formats.zip_records import Record
 
-_REWRITE = "segcli ckpt convert SRC DST writes torch's own layout"
+_REWRITE = "segcli ckpt convert SRC DST --format zip writes torch's own layout"
 
 
 def check_layout(source: ByteSource, checkpoint: TorchZip, findings: Findings) -> None:
@@ -19,8 +19,7 @@ def check_layout(source: ByteSource, checkpoint: TorchZip, findings: Findings) -
         checkpoint: What it holds.
         findings: Where to take note.
     """
-    names = {record.name: record for record in checkpoint.records}
-    used = [names[f"{checkpoint.prefix}/data/{key}"] for key in checkpoint.storages]
+    used = [checkpoint.storages.record(key) for key in checkpoint.storages]
     if odd := [record for record in used if record.size and record.start % checkpoint.alignment]:
         what = f"{len(odd):,} of {len(used):,} storages start at no multiple of {checkpoint.alignment} bytes"
         findings.add(Severity.WARNING, f"{what}, so torch.load(..., mmap=True) gives misaligned tensors", odd[0].name)

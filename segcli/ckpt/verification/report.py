@@ -1,5 +1,7 @@
 """Verifications as tables."""
 
+from segcli.ckpt.batch import failure_table
+from segcli.ckpt.verification.batch import Verifications
 from segcli.ckpt.verification.findings import Severity
 from segcli.ckpt.verification.verifying import Verification
 from segcli.table import Column, Table
@@ -24,6 +26,21 @@ def verification_tables(result: Verification) -> list[Table]:
 def finding_records(result: Verification) -> list[Table]:
     """Return all findings."""
     return [Table("", _COLUMNS, [(one.severity.value, one.where, one.what) for one in result.findings])]
+
+
+def batch_tables(batch: Verifications) -> list[Table]:
+    """Return what was found in each of several, and in how many nothing was."""
+    tables = [table for one in batch.files for table in verification_tables(one)]
+    count = len(batch.files) + len(batch.failures)
+    whole = sum(one.ok for one in batch.files)
+    tables.append(Table(f"{whole:,} of {count:,} checkpoints are whole, and safe to load", (), []))
+    return [*tables, failure_table(batch.failures, "verified")] if batch.failures else tables
+
+
+def batch_records(batch: Verifications) -> list[Table]:
+    """Return all findings of several, each with its file."""
+    rows = [(str(one.file), each.severity.value, each.where, each.what) for one in batch.files for each in one.findings]
+    return [Table("", (Column("file"), *_COLUMNS), rows)]
 
 
 def _verdict(result: Verification) -> str:

@@ -14,8 +14,9 @@ from segcli.formats.dtypes import ITEM_BYTES, STORAGE_DTYPES
 from segcli.formats.persistent_id import resolve_zip
 from segcli.formats.pickle_stream import walk_at
 from segcli.formats.torch_zip import MAX_PICKLE_BYTES, PICKLE_NAME
+from segcli.formats.zip_directory import Record
 from segcli.formats.zip_layout import DEFAULT_ALIGNMENT, Placed, descriptor, directory, local_header
-from segcli.formats.zip_records import MAX_RECORDS, Record
+from segcli.formats.zip_records import MAX_RECORDS
 
 _LOCAL = struct.Struct("<4s5H3L2H")
 _DESCRIPTOR = struct.Struct("<4sL")

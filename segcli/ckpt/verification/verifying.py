@@ -6,23 +6,28 @@ from functools import partial
 from math import prod
 from pathlib import Path
 
+from segcli.ckpt.sources import bytes_of
 from segcli.ckpt.verification.checksums import check_sums
 from segcli.ckpt.verification.findings import Finding, Findings, Severity
 from segcli.ckpt.verification.identity import describe
 from segcli.ckpt.verification.layout import check_layout
+from segcli.ckpt.verification.packed import check_packed
 from segcli.ckpt.verification.pickle_safety import check_metadata, check_pickle
 from segcli.ckpt.verification.truncation import find_remains
 from segcli.errors import SegcliError
 from segcli.formats.byte_source import FETCH_AGAIN, ByteSource, open_source
 from segcli.formats.checkpoint import Checkpoint, open_checkpoint
 from segcli.formats.checkpoint_tree import list_contents
+from segcli.formats.collection import collection_paused
 from segcli.formats.dcp_folder import METADATA_NAME, is_dcp, open_dcp
 from segcli.formats.dtypes import ITEM_BYTES
-from segcli.formats.pickle_nodes import Node
-from segcli.formats.pickle_walk import Walk
+from segcli.formats.node_walk import containers
+from segcli.formats.pickle_nodes import Call, Node
+from segcli.formats.pickle_walk import Walk, walk
+from segcli.formats.rebuilt_tensor import PACKED_DTYPES, is_rebuilding, rebuilt_tensor
 from segcli.formats.sniff import Kind, sniff
 from segcli.formats.torch_legacy import TorchLegacy
-from segcli.formats.torch_zip import PICKLE_NAME, check_kind, read_contents
+from segcli.formats.torch_zip import PICKLE_NAME, TorchZip, check_kind, read_contents
 from segcli.formats.zip_end import find_directory
 from segcli.formats.zip_records import read_directory, read_records
 
@@ -54,6 +59,7 @@ class Verification:
     checked: int
 
 
+@collection_paused()
 def verify(
     path: Path, *, values: bool = False, allow: Collection[str] = (), advance: Advance | None = None
 ) -> Verification:
@@ -134,24 +140,34 @@ def _check_zip(job: _Job, source: ByteSource) -> _Counted:
     except SegcliError as error:
         findings.complain(error, "the directory")
         return 0, 0
-    if packed := [entry for entry in entries if entry.method]:
-        what = "compressed, so torch.load(..., mmap=True) loads garbage in silence"
-        findings.add(Severity.WARNING, what, packed[0].name)
     records = read_records(source, entries, findings.complain)
-    checked = check_sums(source, records, findings, job.advance)
+    packed = check_packed(source, entries, findings, job.advance)
+    checked = check_sums(source, records, findings, job.advance) + packed.checked
     pickle = entries[0].name.partition("/")[0] + f"/{PICKLE_NAME}"
     try:
         prefix = check_kind(source.name, entries)
+        if packed.pickle is not None:
+            check_pickle(walk(packed.pickle, f"{PICKLE_NAME} in {source.name}"), pickle, job.allow, findings)
+            return len(entries), checked
         # What is wrong with those that could not be read is said.
         unread = {entry.name for entry in entries} - {record.name for record in records}
         checkpoint = read_contents(source, prefix, records, findings.without(unread))
         check_pickle(checkpoint.walk, pickle, job.allow, findings)
         check_layout(source, checkpoint, findings)
+        _check_sizes(job, checkpoint)
         sizes = {key: storage.bytes for key, storage in checkpoint.storages.items()}
         _check_tensors(job, checkpoint.walk.root, sizes)
     except SegcliError as error:
         findings.complain(error, pickle)
     return len(entries), checked
+
+
+def _check_sizes(job: _Job, checkpoint: TorchZip) -> None:
+    """Take note of records that are longer than their storages; those that are shorter are no storages at all."""
+    for key, storage in checkpoint.storages.items():
+        if storage.data.size != storage.bytes:
+            what = f"it has {storage.data.size:,} bytes, and its elements {storage.bytes:,}, so torch.load fails"
+            job.findings.add(Severity.ERROR, what, f"{checkpoint.prefix}/data/{key}")
 
 
 def _check_remains(job: _Job, source: ByteSource, error: SegcliError) -> _Counted:
@@ -171,6 +187,9 @@ def _check_remains(job: _Job, source: ByteSource, error: SegcliError) -> _Counte
         )
         job.findings.add(Severity.ERROR, what, remains.cut)
         job.findings.suggest(FETCH_AGAIN)
+    elif "is truncated" not in error.message:
+        # There is an end, and something is wrong with it.
+        job.findings.complain(error)
     else:
         what = f"without an end, though it has the {expected:,} bytes that it should: {whole}, and what follows byte"
         what += f" {remains.end:,} was never written, or was overwritten"
@@ -184,7 +203,7 @@ def _check_folder(job: _Job) -> tuple[int, int, int]:
     findings = job.findings
     records = checked = 0
     try:
-        with open_dcp(job.path) as folder:
+        with open_dcp(job.path, findings.complain) as folder:
             check_metadata(folder.metadata, METADATA_NAME, job.allow, findings)
             for part in folder.parts:
                 content = part.content
@@ -194,11 +213,9 @@ def _check_folder(job: _Job) -> tuple[int, int, int]:
                 checked += check_sums(part.source, named, findings, job.advance)
             sizes = {key: storage.bytes for key, storage in folder.storages.items()}
             _check_tensors(job, folder.root, sizes)
-            size = sum(one.stat().st_size for one in job.path.iterdir() if one.is_file())
     except SegcliError as error:
         findings.complain(error)
-        return 0, records, checked
-    return size, records, checked
+    return bytes_of(job.path), records, checked
 
 
 def _check_stream(job: _Job, _source: ByteSource) -> _Counted:
@@ -240,14 +257,18 @@ def _check_other(job: _Job, source: ByteSource, *, kind: Kind) -> _Counted:
 
 
 def _check_tensors(job: _Job, root: Node, sizes: dict[str, int]) -> None:
-    """Take note of tensors that reach beyond their storage; torch.load refuses them one at a time."""
+    """Take note of tensors that are none, or reach beyond their storage; torch.load refuses them one at a time."""
+    for call in containers(root):
+        if isinstance(call, Call) and is_rebuilding(call) and rebuilt_tensor(call) is None:
+            what = f"what {call.path} is given makes no tensor, so torch.load fails"
+            job.findings.add(Severity.ERROR, what)
     for tensor in list_contents(root, "its pickle").tensors:
         size = sizes.get(tensor.storage or "")
         item = ITEM_BYTES.get(tensor.dtype)
         if size is None or item is None or tensor.offset is None or tensor.stride is None or not prod(tensor.shape):
             continue
         last = tensor.offset + sum((side - 1) * step for side, step in zip(tensor.shape, tensor.stride, strict=True))
-        if (last + 1) * item > size:
+        if (last + 1) * item > size * PACKED_DTYPES.get(tensor.dtype, 1):
             what = f"it reaches element {last:,} of storage {tensor.storage}, which has {size // item:,}"
             job.findings.add(Severity.ERROR, what, tensor.key)
 
