@@ -1,7 +1,8 @@
 """Draws the pictures of shapes.md: how an index walks a 3-d tensor, and where what it finds lands.
 
 Every picture is computed: the index is applied to a tensor that holds the number of each of its elements, so that the
-result says which element each of its own came from. Run it with ``make golden``; ``make check`` compares.
+result says which element each of its own came from. The picture of losses.md, which `mining_picture` draws, is written
+with them. Run it with ``make golden``; ``make check`` compares.
 """
 
 import sys
@@ -11,6 +12,7 @@ from html import escape
 from itertools import product
 from pathlib import Path
 
+import mining_picture
 import numpy as np
 import torch
 
@@ -194,9 +196,9 @@ class _Sheets:
 def main(folder: Path, *, check: bool) -> int:
     """Write every picture, or tell which differ from what is there."""
     stale = []
-    for picture in PICTURES:
-        file = folder / f"{picture.name}.svg"
-        text = draw(picture)
+    drawn = {picture.name: draw(picture) for picture in PICTURES} | {"ohem": mining_picture.draw()}
+    for name, text in drawn.items():
+        file = folder / f"{name}.svg"
         if check and (not file.exists() or file.read_text() != text):
             stale.append(file.name)
         elif not check:

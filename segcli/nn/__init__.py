@@ -14,17 +14,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcli.nn.losses.bce import BCELoss, BCEWithLogitsLoss, bce_loss, bce_with_logits_loss
+    from segcli.nn.losses.bce import BCELoss, BCEWithLogitsLoss, bce_loss, bce_of, bce_with_logits_loss
     from segcli.nn.losses.combined import CombinedLoss, combined_loss
-    from segcli.nn.losses.cross_entropy import CrossEntropyLoss, cross_entropy_loss
-    from segcli.nn.losses.dice import DiceLoss, dice_loss
-    from segcli.nn.losses.focal import FocalLoss, focal_loss
-    from segcli.nn.losses.focal_tversky import FocalTverskyLoss, focal_tversky_loss
-    from segcli.nn.losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss
-    from segcli.nn.losses.jaccard import JaccardLoss, jaccard_loss
+    from segcli.nn.losses.cross_entropy import CrossEntropyLoss, cross_entropy_loss, cross_entropy_of
+    from segcli.nn.losses.dice import DiceLoss, dice_loss, dice_of
+    from segcli.nn.losses.focal import FocalLoss, focal_loss, focal_of
+    from segcli.nn.losses.focal_tversky import FocalTverskyLoss, focal_tversky_loss, focal_tversky_of
+    from segcli.nn.losses.generalized_dice import GeneralizedDiceLoss, generalized_dice_loss, generalized_dice_of
+    from segcli.nn.losses.jaccard import JaccardLoss, jaccard_loss, jaccard_of
     from segcli.nn.losses.lovasz import LovaszHingeLoss, LovaszSoftmaxLoss, lovasz_hinge_loss, lovasz_softmax_loss
-    from segcli.nn.losses.ohem import OhemCrossEntropyLoss, OhemSelection, ohem_cross_entropy_loss, ohem_selection
-    from segcli.nn.losses.tversky import TverskyLoss, tversky_loss
+    from segcli.nn.losses.ohem import (
+        OhemCrossEntropyLoss,
+        OhemSelection,
+        ohem_cross_entropy_loss,
+        ohem_of,
+        ohem_selection,
+    )
+    from segcli.nn.losses.tversky import TverskyLoss, tversky_loss, tversky_of
 
 _HOMES = {
     "BCELoss": "bce",
@@ -42,19 +48,28 @@ _HOMES = {
     "OhemSelection": "ohem",
     "TverskyLoss": "tversky",
     "bce_loss": "bce",
+    "bce_of": "bce",
     "bce_with_logits_loss": "bce",
     "combined_loss": "combined",
     "cross_entropy_loss": "cross_entropy",
+    "cross_entropy_of": "cross_entropy",
     "dice_loss": "dice",
+    "dice_of": "dice",
     "focal_loss": "focal",
+    "focal_of": "focal",
     "focal_tversky_loss": "focal_tversky",
+    "focal_tversky_of": "focal_tversky",
     "generalized_dice_loss": "generalized_dice",
+    "generalized_dice_of": "generalized_dice",
     "jaccard_loss": "jaccard",
+    "jaccard_of": "jaccard",
     "lovasz_hinge_loss": "lovasz",
     "lovasz_softmax_loss": "lovasz",
     "ohem_cross_entropy_loss": "ohem",
+    "ohem_of": "ohem",
     "ohem_selection": "ohem",
     "tversky_loss": "tversky",
+    "tversky_of": "tversky",
 }
 
 __all__ = [
@@ -73,19 +88,28 @@ __all__ = [
     "OhemSelection",
     "TverskyLoss",
     "bce_loss",
+    "bce_of",
     "bce_with_logits_loss",
     "combined_loss",
     "cross_entropy_loss",
+    "cross_entropy_of",
     "dice_loss",
+    "dice_of",
     "focal_loss",
+    "focal_of",
     "focal_tversky_loss",
+    "focal_tversky_of",
     "generalized_dice_loss",
+    "generalized_dice_of",
     "jaccard_loss",
+    "jaccard_of",
     "lovasz_hinge_loss",
     "lovasz_softmax_loss",
     "ohem_cross_entropy_loss",
+    "ohem_of",
     "ohem_selection",
     "tversky_loss",
+    "tversky_of",
 ]
 
 
