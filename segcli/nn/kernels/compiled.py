@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from segcli.nn.kernels.build import CompilerUnavailable, load_library
+from segcli.nn.kernels.pages import in_large_pages
 from segcli.nn.kernels.precision import compute_dtype
 from segcli.nn.kernels.problem import N_COLUMNS, Answer, Problem, Wanted
 
@@ -51,7 +52,7 @@ class _Answer(Structure):
 
 
 class _Slopes(Structure):
-    _fields_ = (("sums", c_void_p), ("pixels", _View), ("gradient", _View), ("gradient_bytes", c_int64))
+    _fields_ = (("sums", c_void_p), ("pixels", _View), ("gradient", _View))
 
 
 def available() -> bool:
@@ -72,8 +73,8 @@ def forward(problem: Problem, wanted: Wanted) -> Answer:
     logits, labels, whole = problem.logits, problem.labels, torch.int64
     losses, (n_images, n_classes, n_pixels) = compute_dtype(logits.dtype), logits.shape
     sums = torch.empty(n_images, problem.n_rows, N_COLUMNS, dtype=torch.float64)
-    pixels = torch.empty(labels.shape if wanted.pixels else 0, dtype=losses)
-    predictions = torch.empty((n_images, n_pixels) if wanted.predictions else 0, dtype=whole)
+    pixels = in_large_pages(torch.empty(labels.shape if wanted.pixels else 0, dtype=losses))
+    predictions = in_large_pages(torch.empty((n_images, n_pixels) if wanted.predictions else 0, dtype=whole))
     confusion = torch.zeros((n_classes, n_classes) if wanted.confusion else 0, dtype=whole)
     sound = torch.ones(2, dtype=whole)
     native = _Answer(
@@ -94,10 +95,10 @@ def backward(problem: Problem, grad_sums: Tensor, grad_pixels: Tensor | None) ->
     Raises:
         CompilerUnavailable: As `forward`.
     """
-    gradient = torch.empty_like(problem.logits)
+    gradient = in_large_pages(torch.empty_like(problem.logits))
     sums = grad_sums.to(torch.float64).contiguous()
     pixels = None if grad_pixels is None else grad_pixels.to(compute_dtype(problem.logits.dtype))
-    slopes = _Slopes(sums.data_ptr(), _View() if pixels is None else _view(pixels), _view(gradient), gradient.nbytes)
+    slopes = _Slopes(sums.data_ptr(), _View() if pixels is None else _view(pixels), _view(gradient))
     _call("segcli_backward", _native(problem), slopes)
     return gradient
 
@@ -112,7 +113,7 @@ def argmax(logits: Tensor) -> Tensor:
         >>> argmax(torch.tensor([[[0.0, 7.0], [1.0, 7.0]]])).tolist()
         [[1, 0]]
     """
-    predictions = torch.empty(logits.shape[0], logits.shape[2], dtype=torch.int64)
+    predictions = in_large_pages(torch.empty(logits.shape[0], logits.shape[2], dtype=torch.int64))
     # Of labels there are none to be read.
     problem = Problem(logits, predictions, multiclass=True, ignore_index=None, gamma=0, bound=0)
     _call("segcli_argmax", _native(problem), c_void_p(predictions.data_ptr()))

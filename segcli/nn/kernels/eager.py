@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from segcli.nn.kernels import sigmoid_tile, softmax_tile
+from segcli.nn.kernels.pages import in_large_pages
 from segcli.nn.kernels.precision import accumulator, compute_dtype
 from segcli.nn.kernels.problem import DIFFERENTIABLE, IGNORED, N_COLUMNS, Answer, Problem, Wanted, empty
 from segcli.nn.kernels.tile import Tile
@@ -44,7 +45,7 @@ def forward(problem: Problem, wanted: Wanted) -> Answer:
 def backward(problem: Problem, grad_sums: Tensor, grad_pixels: Tensor | None) -> Tensor:
     """Return the gradient of the logits; see `segcli.nn.kernels.problem`."""
     logits, labels = problem.logits, problem.labels
-    gradient = torch.empty_like(logits)
+    gradient = in_large_pages(torch.empty_like(logits))
     of_sums = grad_sums.to(compute_dtype(logits.dtype))
     used = [column for column in DIFFERENTIABLE if of_sums[:, :, column].any()]
     pick = problem.multiclass and logits.is_cpu and not used
@@ -64,7 +65,7 @@ def backward(problem: Problem, grad_sums: Tensor, grad_pixels: Tensor | None) ->
 
 def argmax(logits: Tensor) -> Tensor:
     """Return ``logits.argmax(1)`` of (N, C, P)."""
-    predictions = torch.empty(logits.shape[0], logits.shape[2], dtype=torch.int64, device=logits.device)
+    predictions = in_large_pages(torch.empty(logits.shape[0], logits.shape[2], dtype=torch.int64, device=logits.device))
     for image, part in _parts(logits):
         predictions[image, part] = _largest(logits[image, :, part])
     return predictions

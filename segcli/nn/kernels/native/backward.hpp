@@ -4,10 +4,6 @@
 #include <algorithm>
 #include <memory>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "tile.hpp"
 
 namespace {
@@ -212,22 +208,8 @@ struct Backward {
     }
 };
 
-// Asks for large pages for new memory: to have them one by one takes longer than the gradient.
-inline void enlarge_pages(void* data, i64 size) {
-#ifdef MADV_HUGEPAGE
-    constexpr std::uintptr_t page = 1 << 21;
-    const std::uintptr_t begin = (reinterpret_cast<std::uintptr_t>(data) + page - 1) / page * page;
-    const std::uintptr_t end = (reinterpret_cast<std::uintptr_t>(data) + std::uintptr_t(size)) / page * page;
-    // Advice only: whether it is taken changes no result.
-    if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#else
-    (void)data, (void)size;
-#endif
-}
-
 template <class S>
 Outcome backward(const Problem& problem, const Slopes& slopes, const Access<S>& access) {
-    enlarge_pages(slopes.gradient.data, slopes.gradient_bytes);
     const Plan plan(problem, sizeof(S));
     return share(problem.n_images * plan.n_blocks, problem.n_threads,
                  [&] { return std::make_unique<Backward<S>>(problem, slopes, plan, access); });

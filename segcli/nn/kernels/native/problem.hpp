@@ -47,7 +47,6 @@ struct Answer {
 struct Slopes {
     const double* sums;
     View pixels, gradient;
-    i64 gradient_bytes;
 };
 
 }  // namespace
