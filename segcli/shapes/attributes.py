@@ -19,7 +19,7 @@ _DTYPE_ALIASES = {"half": "float16", "float": "float32", "double": "float64"} | 
 def visit_attribute(state: Evaluation, node: Attribute) -> Value:
     """Evaluate an attribute of a tensor, or a name of torch such as ``torch.float32``."""
     space = find_space(node.base, state.bindings)
-    if space == "torch" and node.name in CONSTANTS:
+    if node.name in CONSTANTS and (space == "torch" or (space == "math" and node.name != "newaxis")):
         return CONSTANTS[node.name]
     if space is not None:
         dtype = _DTYPE_ALIASES.get(node.name, node.name)

@@ -1,6 +1,5 @@
 """Evaluates calls: of functions, methods and layers."""
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import cast
 
@@ -8,33 +7,24 @@ from segcli.shapes.attributes import no_attribute, unsupported
 from segcli.shapes.calls import Layer, Operation
 from segcli.shapes.finish import finish
 from segcli.shapes.kinds import SCALARS
-from segcli.shapes.operations import find_operation, find_space
+from segcli.shapes.operations import BUILTINS, MATH, find_operation, find_space
 from segcli.shapes.slicing import call_slice
 from segcli.shapes.stages import Done, Evaluation
-from segcli.shapes.text.nodes import Attribute, Name, Starred
+from segcli.shapes.text.nodes import Attribute, Name, Node, Starred
 from segcli.shapes.text.nodes import Call as CallNode
 from segcli.shapes.text.scan import refusal
 from segcli.shapes.values import Item, Listed, RaisedError, Tensor, Value, type_name
-from segcli.shapes.walking import make_call, read_item, read_items, read_tensor, run, visit, visit_value
+from segcli.shapes.walking import make_call, read_item, read_items, read_tensor, run, visit
 
 
 def visit_call(state: Evaluation, node: CallNode) -> Value | Layer:
     """Evaluate a call: what it gives, or a layer that is made."""
     function = node.function
-    if isinstance(function, Name) and function.name == "slice" and "slice" not in state.bindings:
-        return call_slice(state, node, [argument.node for argument in node.arguments if not argument.keyword])
-    if isinstance(function, Name) and function.name == "float" and "float" not in state.bindings:
-        return _float_call(state, node)
-    if isinstance(function, CallNode):
-        return _applied(state, node, function)
     if not isinstance(function, Attribute):
-        name = state.text(function)
-        message = f"{name[:40]} is not a function that is supported"
-        # Most functions stand in a module.
-        from segcli.shapes.hints import hint_for_function
-
-        raise refusal(state.expr, function.span, message, hint_for_function(name))
+        return _plain_call(state, node, function)
     space = find_space(function.base, state.bindings)
+    if space == "math":
+        return _of_math(state, node, function)
     operation = find_operation(space or "method", function.name)
     if operation is None:
         unsupported(state, function, (space or "method",))
@@ -48,7 +38,43 @@ def visit_call(state: Evaluation, node: CallNode) -> Value | Layer:
     arguments += _given(state, node)
     if space == "nn":
         return Layer(make_call(state, "nn", function.name, arguments, node), operation)
-    return run(state, operation, space or "method", function.name, arguments, node)
+    do = _change if function.name.endswith("_") else run
+    return do(state, operation, space or "method", function.name, arguments, node)
+
+
+def _plain_call(state: Evaluation, node: CallNode, function: Node) -> Value:
+    """Evaluate a call of what stands without a module: a function of Python, or a layer."""
+    if isinstance(function, CallNode):
+        return _applied(state, node, function)
+    if isinstance(function, Name) and function.name not in state.bindings:
+        if function.name == "slice":
+            return call_slice(state, node, [argument.node for argument in node.arguments if not argument.keyword])
+        if function.name in BUILTINS:
+            return _of_python(state, node, function.name)
+    name = state.text(function)
+    message = f"{name[:40]} is not a function that is supported"
+    # Most functions stand in a module.
+    from segcli.shapes.hints import hint_for_function
+
+    raise refusal(state.expr, function.span, message, hint_for_function(name))
+
+
+def _change(
+    state: Evaluation, operation: Operation, space: str, name: str, arguments: list[tuple[str, Item]], node: CallNode
+) -> Value:
+    """Let a method change its tensor; that it reads what it writes, PyTorch sees before shapes and dtypes."""
+    # Most methods make a new tensor.
+    from segcli.shapes.select.overlapping import SEEN_LATER, check_method
+
+    try:
+        value = run(state, operation, space, name, arguments, node)
+    except RaisedError as error:
+        late = any(words in error.message for words in SEEN_LATER)
+        if late and not name.startswith(("masked", "scatter", "index", "fill")):
+            check_method(state, name, arguments)
+        raise
+    check_method(state, name, arguments)
+    return value
 
 
 def _given(state: Evaluation, node: CallNode) -> list[tuple[str, Item]]:
@@ -79,13 +105,19 @@ def _chain(state: Evaluation, node: CallNode, operation: Operation) -> Layer:
     return Layer(make_call(state, "nn", "Sequential", [], node), operation, tuple(layers))
 
 
-def _float_call(state: Evaluation, node: CallNode) -> Value:
-    """Evaluate ``float('-inf')``, which is how Python writes infinity."""
-    values = [visit_value(state, argument.node) for argument in node.arguments]
-    if len(values) == 1 and isinstance(values[0], int | float | str):
-        with suppress(ValueError):
-            return float(values[0])
-    raise refusal(state.expr, node.span, "float() takes a number or 'inf' here", "write float('-inf')")
+def _of_python(state: Evaluation, node: CallNode, name: str) -> Value:
+    """Evaluate a call of a function of Python, such as ``len(x)``."""
+    # Most expressions have none.
+    from segcli.shapes.python_functions import call_python
+
+    return call_python(state, node, name)
+
+
+def _of_math(state: Evaluation, node: CallNode, function: Attribute) -> Value:
+    if function.name not in MATH:
+        message = f"math.{function.name[:40]} is not supported"
+        raise refusal(state.expr, function.name_span, message, f"math has {', '.join(sorted(MATH))} here")
+    return _of_python(state, node, f"math.{function.name}")
 
 
 def _owner(state: Evaluation, node: CallNode, function: Attribute, operation: Operation) -> list[tuple[str, Item]]:

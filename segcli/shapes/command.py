@@ -69,6 +69,7 @@ def shapes(
     [bold]nn.[/]        Conv1d-3d ConvTranspose1d-3d BatchNorm1d-3d InstanceNorm1d-3d LayerNorm GroupNorm
                Linear Upsample MaxPool2d ReLU Flatten ..., as nn.Conv2d(3, 64, 7)(x);
                nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())(x)
+    [bold]np.[/]        argmax concatenate stack where transpose ..., in NumPy's words: then NumPy leads
 
     SPEC is one of:
 
@@ -77,7 +78,7 @@ def shapes(
     [bold]h:8,w:16,c:3[/]       labels on sizes, which go where their axes go
     [bold]int64:4,5[/]          a dtype and a shape; without one, int64 where it indexes, else float32
     [bold]bool:8,16#37[/]       a mask with 37 True elements; without [bold]#[/] their number is a symbol
-    [bold]\[0,2,5][/] [bold]3[/] [bold]True[/]     a Python list, number or bool, as if it stood in EXPR
+    [bold]\[0,2,5][/] [bold]3[/] [bold]0.7[/] [bold]True[/] a Python list, number or bool, as if it stood in EXPR
     [bold]tensor(\[0,2,5])[/]    a tensor whose values are known; or [bold]uint8:tensor(3)[/]
     [bold]@model.pth:KEY[/]     a tensor in a .pt, .pth, .npy, .npz or .safetensors file,
     [bold]@logits.pt[/]         whose header alone is read; one tensor needs no KEY

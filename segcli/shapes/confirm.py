@@ -24,6 +24,8 @@ from segcli.shapes.values import ELLIPSIS, Listed, Shape, Size, Symbol, Tensor, 
 MAX_ELEMENTS = 2**24
 # What sizes that have no number are taken to be: different ones first, so that none passes for another.
 _SIZES = (2, 3, 5, 7, 11, 13, 17, 19)
+# What PyTorch says of a device that this machine, or this PyTorch, has not.
+_NO_DEVICE = ("not compiled with CUDA", "no NVIDIA driver", "device when none is available", "invalid device ordinal")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def confirm(result: Explanation, machine: Machine) -> Confirmation:
         found = _run(node, names, sources, machine, device)
     except SegcliError as error:
         return Confirmation(None, error.message, machine.version, device, assumed, None)
+    if found.error is not None and _is_absent(found.error[1]):
+        return Confirmation(None, f"torch says: {found.error[1]}", machine.version, device, assumed, None)
     blind = device == "meta" and _is_blind(told, found)
     if blind:
         words = "the tensors are too large to make, and without values PyTorch cannot tell"
@@ -211,6 +215,11 @@ def _run(node: Node, names: Mapping[str, Any], sources: list[Any], machine: Mach
 
 def _type(result: object) -> str:
     return "torch.Size" if type(result).__name__ == "Size" else type(result).__name__
+
+
+def _is_absent(words: str) -> bool:
+    """Tell whether PyTorch lacks the device that a tensor is moved to."""
+    return any(phrase in words for phrase in _NO_DEVICE)
 
 
 def _is_blind(told: Told, found: Found) -> bool:

@@ -5,10 +5,11 @@ from contextvars import copy_context
 
 from segcli.errors import SegcliError
 from segcli.shapes.answering import answer_with, failure_of
-from segcli.shapes.differences import Case, is_same, may_differ, must_differ, name_difference
+from segcli.shapes.differences import is_same, may_differ, must_differ, name_difference
 from segcli.shapes.evaluate import NUMPY, TORCH, evaluate
 from segcli.shapes.formula import Written, write_formula
 from segcli.shapes.noting import note_answers, note_specs
+from segcli.shapes.parting_rules import Case
 from segcli.shapes.records import record
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.result import UNKNOWN, Answer, Explanation, Failure
@@ -17,7 +18,7 @@ from segcli.shapes.symbols import contradictions, forget_needs, strongest
 from segcli.shapes.text.names import assumed_dtypes, size_names
 from segcli.shapes.text.names import bind as bind_names
 from segcli.shapes.text.nodes import Node
-from segcli.shapes.text.parse import parse
+from segcli.shapes.text.parse import parse_words
 from segcli.shapes.tracing import broadcasts, trace
 from segcli.shapes.values import RaisedError, Value
 
@@ -63,14 +64,19 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
     if lead not in LIBRARIES:
         message = f"unknown library {lead!r}, expected torch or numpy"
         raise SegcliError(message)
-    node = parse(expr)
+    node, in_torch = parse_words(expr)
+    if in_torch is not None:
+        lead = "numpy"
     bindings = bind_names(expr, node, specs)
     leading = tell(expr, node, bindings, LIBRARIES[lead])
     other = _ask(expr, node, bindings, NUMPY if lead == "torch" else TORCH)
     torch, numpy = (leading, other) if lead == "torch" else (other, leading)
     # What is needed of sizes for an expression that is only tried holds for no other.
     apart = copy_context()
-    differs, rewrite, read_as = apart.run(_parting, expr, node, bindings, torch, numpy)
+    if in_torch is None:
+        differs, rewrite, read_as = apart.run(_parting, expr, node, bindings, torch, numpy)
+    else:
+        differs, rewrite, read_as = apart.run(_translated, in_torch, specs, same=is_same(torch.answer, numpy.answer))
     formula: Written | None = None
     if leading.answer.error is None:
         formula = write_formula(leading.state.stages, leading.result, lead, [*specs, *size_names(bindings)])
@@ -92,9 +98,9 @@ def explain(expr: str, bind: Mapping[str, str] | None = None, *, lead: str = "to
             *contradictions(leading.state.needs),
             *assumed_dtypes(expr, node, specs, bindings),
             *note_specs(specs, bindings),
-            *note_answers(torch.state, torch.answer.error, numpy.state, read_as, lead),
+            *note_answers(torch.state, torch.answer.error, numpy.state, read_as, lead, in_torch),
         ),
-        rewrite=apart.run(_mended, expr, node, torch, numpy) or rewrite,
+        rewrite=(apart.run(_mended, expr, node, torch, numpy) if in_torch is None else None) or rewrite,
     )
 
 
@@ -166,6 +172,14 @@ def _parting(
     if found is None:
         return name_difference(case) if must_differ(case) else "", None, {}
     return found.differs, found.rewrite, found.read_as
+
+
+def _translated(in_torch: str, specs: Mapping[str, str], *, same: bool) -> tuple[str, str | None, Mapping[str, str]]:
+    """Return how the libraries part on an expression in NumPy's words, and how PyTorch writes what NumPy gives."""
+    told = explain(in_torch, specs, lead="numpy")
+    works = told.torch.error is None
+    rewrite = told.rewrite if told.rewrite is not None or told.differs or not (same and works) else in_torch
+    return told.differs, rewrite, {}
 
 
 def _is_view(state: Evaluation) -> bool | None:

@@ -20,6 +20,8 @@ from segcli.shapes.values import Pair, Shape, Size, Tensor, Value
 
 # A coordinate of the result, or 0.
 _PLACE = re.compile(r"\{i[0-9]+\}|0")
+# A name with its brackets, of which the closing ones are left.
+_WHOLE = re.compile(r"[\w.\])]+")
 
 
 @record(frozen=True, slots=True)
@@ -91,7 +93,10 @@ def _made_by(stage: Stage, elements: Sequence[Element | None], library: str) -> 
         source = _element(elements, stage.inputs[read.operand])
         reads.append(source.written([at.format(**places) for at in read.at]))
     ndim = len(stage.result.shape)
-    return Element(f"({form.body.format(*reads)})", ((0, 1),) * ndim, (True,) * ndim)
+    body = form.body.format(*reads)
+    # An element, or a call of one, holds together by itself.
+    text = body if _WHOLE.fullmatch(_outermost(body)) else f"({body})"
+    return Element(text, ((0, 1),) * ndim, (True,) * ndim)
 
 
 def _is_elementwise(form: Formula) -> bool:

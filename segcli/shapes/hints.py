@@ -12,7 +12,7 @@ _MOST = 4
 _SPACES = ("method", "attribute", "torch", "functional", "nn")
 _ALL = "segcli shapes --help lists what is supported"
 _BESIDE = "NumPy's answer stands beside PyTorch's"
-_KNOWN_VALUES = "give known values a name: i='tensor([0, 1])'"
+_POINTED_LOSS = "write F.binary_cross_entropy_with_logits(x, y), which has the same shapes"
 _DEVICE = "leave it out, or write x.to('cuda'): shapes are the same on every device"
 _GRADIENT = "a gradient has the shape and the dtype of its tensor"
 _REARRANGE = "write x.permute(...).reshape(...)"
@@ -20,56 +20,52 @@ _LAYERS = "write nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())(x)"
 _PICTURE = "write what it does to the tensor: F.interpolate(x, size=(64, 64)), x[..., :64, :64] or x.flip(-1)"
 # What people write, and what means the same here; a name that is supported by now is not looked for.
 _INSTEAD = {
-    **dict.fromkeys(("cuda", "device", "is_cuda", "get_device"), _DEVICE),
+    **dict.fromkeys(("device", "is_cuda", "get_device", "pin_memory"), _DEVICE),
     **dict.fromkeys(("numpy", "from_numpy"), f"leave it out: {_BESIDE}"),
     **dict.fromkeys(("grad", "backward"), _GRADIENT),
-    **dict.fromkeys(("requires_grad_", "no_grad"), "leave it out: gradients change no shape"),
-    **dict.fromkeys(("tensor", "as_tensor", "Tensor", "array", "asarray"), _KNOWN_VALUES),
+    **dict.fromkeys(("retain_grad", "no_grad"), "leave it out: gradients change no shape"),
+    **dict.fromkeys(("Tensor", "FloatTensor", "LongTensor"), "write torch.tensor([0, 1])"),
     "tolist": "leave it out: x.shape has the lengths of the lists",
-    "data": "write x.detach()",
-    "copy": "write x.clone()",
-    "astype": "write x.to(torch.float32)",
     "resize": "write x.reshape(...), or F.interpolate(x, size=(64, 64)) for a picture",
     "nelement": "write x.numel()",
     "ndimension": "write x.dim()",
-    "expand_dims": "write x.unsqueeze(1)",
-    "newaxis": "write None",
-    "take_along_axis": "write torch.take_along_dim",
     "rearrange": _REARRANGE,
     "normalize": "write x / x.norm(dim=1, keepdim=True)",
     "batch_norm": "write nn.BatchNorm2d(64)(x)",
+    "SyncBatchNorm": "write nn.BatchNorm2d(64)(x): the shape is the same, and it runs on a CPU",
     "layer_norm": "write nn.LayerNorm(64)(x)",
     "group_norm": "write nn.GroupNorm(8, 64)(x)",
-    "dropout": "write nn.Dropout()(x): the shape stays",
     "upsample": "write F.interpolate(x, scale_factor=2)",
-    **dict.fromkeys(("Embedding", "embedding"), "write weight[x], with weight=1000,64"),
     **dict.fromkeys(("mse_loss", "MSELoss"), "write ((x - y) ** 2).mean()"),
     **dict.fromkeys(("l1_loss", "L1Loss"), "write (x - y).abs().mean()"),
     "linalg": "write x.norm(dim=1)",
     "equal": "write (x == y).all()",
     "allclose": "write ((x - y).abs() < 1e-5).all()",
     "isin": "write (x[..., None] == y).any(-1)",
-    "outer": "write x[:, None] * y",
+    **dict.fromkeys(("outer", "ger"), "write x[:, None] * y"),
+    **dict.fromkeys(("binary_cross_entropy", "BCELoss"), _POINTED_LOSS),
+    **dict.fromkeys(
+        ("quantile", "nanquantile"), "write x.median(dim=1), or x.kthvalue(k, dim=1): the shape is the same"
+    ),
+    **dict.fromkeys(("addmm", "baddbmm", "addbmm"), "write bias + x @ y"),
+    **dict.fromkeys(("kl_div", "KLDivLoss"), "write (y * (y.log() - x)).mean()"),
+    "kron": "write (x[:, None, :, None] * y[None, :, None, :]).reshape(...)",
+    "cross": "write x * y of that shape: a cross product has the shape of what it is of",
+    "tensordot": "write torch.einsum('ij,jk->ik', x, y)",
+    "nanmean": "write x.mean(dim=1): the shape is the same",
+    "mode": "write x.median(dim=1): the shape is the same",
     "cdist": "write (x[:, None] - y[None]).norm(dim=-1)",
     **dict.fromkeys(("ModuleList", "ModuleDict"), _LAYERS),
-    "fill_": "write x[:] = 0",
-    "zero_": "write x[:] = 0",
-    "copy_": "write x[:] = y",
-    "masked_fill_": "write x[mask] = 0, or x.masked_fill(mask, 0) for its shape",
     "index_put_": "write x[i, j] = v; with accumulate=True the shape is the same",
-    **{f"{name}_": f"write x {mark}= y" for name, mark in (("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"))},
 }
 _FUNCTIONS = {
-    "len": "write x.size(0)",
     "range": "write torch.arange(3)",
-    "int": "leave it out, or write //",
     "rearrange": _REARRANGE,
     "OrderedDict": _LAYERS,
 }
 _USUAL = "write x.sum(...), torch.sum(x, ...), F.pad(x, ...) or nn.Conv2d(...)(x)"
 # Names of other modules, and of what is no tensor.
 _ELSEWHERE = {
-    "math": "write the number, or torch.inf, torch.nan, torch.pi",
     "self": "bind the tensor or the layer by a name of its own: x=8,16,3",
     "einops": _REARRANGE,
     "device": "write x.to('cuda'): shapes are the same on every device",
@@ -85,8 +81,8 @@ def hint_for(name: str, spaces: Sequence[str]) -> str:
         spaces: Where it stands; ``attribute`` first for what is not called.
 
     Examples:
-        >>> hint_for("copy", ("method",)), hint_for("squeeze_", ("method",)), hint_for("shape", ("method",))
-        ('write x.clone()', 'write x.squeeze(...), for the shape is the same', 'write x.shape, without brackets')
+        >>> hint_for("nelement", ("method",)), hint_for("squeeze_", ("method",)), hint_for("shape", ("method",))
+        ('write x.numel()', 'write x.squeeze(...), for the shape is the same', 'write x.shape, without brackets')
     """
     if name in _INSTEAD:
         return _INSTEAD[name]
@@ -106,7 +102,9 @@ def _nearest(name: str, spaces: Sequence[str]) -> str:
     known: dict[str, str] = {}
     for space in dict.fromkeys((*spaces, *_SPACES)):
         for candidate in names_in(space):
-            known.setdefault(candidate, space)
+            # What changes a tensor where it is, nobody means who does not write it.
+            if name.endswith("_") or not candidate.endswith("_"):
+                known.setdefault(candidate, space)
     meant = [written(space, name) for space in _SPACES if is_known(space, name)]
     # A letter in the other case makes no other name.
     folded = {candidate.lower(): candidate for candidate in reversed(known)} | {each: each for each in known}
@@ -119,8 +117,8 @@ def hint_for_function(name: str) -> str:
     """Return a hint for a function that stands without a module, such as ``len``.
 
     Examples:
-        >>> hint_for_function("len"), hint_for_function("abs")
-        ('write x.size(0)', 'write x.abs(...)')
+        >>> hint_for_function("range"), hint_for_function("cumsum")
+        ('write torch.arange(3)', 'write x.cumsum(...)')
     """
     if name in _FUNCTIONS:
         return _FUNCTIONS[name]
@@ -142,11 +140,12 @@ def hint_for_name(expr: str, name: str, end: int) -> str:
     """
     if name in ("np", "numpy"):
         found = re.match(r"\s*\.\s*(\w+)", expr[end:])
-        return _of_numpy(found[1] if found else "")
+        return hint_for_numpy(found[1] if found else "")
     return _ELSEWHERE.get(name, f"append {name}=8,16,3 for its shape, or another SPEC")
 
 
-def _of_numpy(name: str) -> str:
+def hint_for_numpy(name: str) -> str:
+    """Return a hint for a function of NumPy that is not supported under NumPy's name."""
     if name in _INSTEAD:
         return _INSTEAD[name]
     known = [written(space, name) for space in ("torch", "method", "functional") if is_known(space, name)]

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from segcli.errors import SegcliError
 from segcli.shapes.operations import CONSTANTS, find_space
+from segcli.shapes.python_functions import FUNCTIONS
 from segcli.shapes.records import record
 from segcli.shapes.text.nodes import (
     Assign,
@@ -121,7 +122,7 @@ class Walk:
         return self.machine.call(space, name, arguments, keywords or {}, self.device)
 
     def _attribute(self, node: Attribute) -> Any:  # noqa: ANN401 - as above
-        if self._space(node.base) == "torch" and node.name in CONSTANTS:
+        if self._space(node.base) in ("torch", "math") and node.name in CONSTANTS:
             return CONSTANTS[node.name]
         if self._space(node.base) == "torch":
             return self.machine.dtype(node.name)
@@ -134,12 +135,14 @@ class Walk:
         match function:
             case Name("slice") if "slice" not in self.names:
                 return slice(*arguments)
-            case Name("float") if "float" not in self.names:
-                return float(*arguments)
+            case Name(name) if name in FUNCTIONS and name not in self.names:
+                return FUNCTIONS[name](*arguments)
             case Call():
                 return self._run("layer", "", [self.value(function), *arguments], keywords)
             case Attribute(base, name):
                 space = self._space(base)
+                if space == "math":
+                    return FUNCTIONS[f"math.{name}"](*arguments)
                 if space is None:
                     return self._run("method", name, [self.value(base), *arguments], keywords)
                 return self._run(space, name, arguments, keywords)

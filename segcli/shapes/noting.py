@@ -33,7 +33,12 @@ def note_specs(specs: Mapping[str, str], bindings: Mapping[str, Value]) -> list[
 
 
 def note_answers(
-    torch: Evaluation, error: Failure | None, numpy: Evaluation, read_as: Mapping[str, str], lead: str
+    torch: Evaluation,
+    error: Failure | None,
+    numpy: Evaluation,
+    read_as: Mapping[str, str],
+    lead: str,
+    in_torch: str | None,
 ) -> tuple[str, ...]:
     """Say what the libraries' ways through an expression ask for.
 
@@ -43,6 +48,7 @@ def note_answers(
         numpy: NumPy's way.
         read_as: What NumPy calls what else the expression uses.
         lead: The library that leads.
+        in_torch: The expression in PyTorch's words, where it is written in NumPy's.
     """
     notes = list(torch.notes)
     if error is not None and error.axis is not None and lead == "torch":
@@ -55,5 +61,8 @@ def note_answers(
         notes.append("for NumPy, dim= is read as axis=, and keepdim= as keepdims=")
     if lead == "numpy":
         notes += numpy.notes
+    if in_torch is not None:
+        notes = [note for note in notes if not note.startswith("for NumPy")]
+        return tuple(dict.fromkeys([*notes, f"for PyTorch it is read as {in_torch}"]))
     notes += [f"for NumPy, {name} is read as {meaning}" for name, meaning in {**numpy.read_as, **read_as}.items()]
     return tuple(dict.fromkeys(notes))

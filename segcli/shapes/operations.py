@@ -19,12 +19,23 @@ SPACES = {
     "torch.nn": "nn",
     "nn.functional": "functional",
     "torch.nn.functional": "functional",
+    "math": "math",
 }
 # What an expression may not bind by these names and still use.
 ROOTS = frozenset(text.partition(".")[0] for text in SPACES)
 
-# Numbers that have a name in torch.
-CONSTANTS = {"inf": float("inf"), "nan": float("nan"), "pi": 3.141592653589793, "e": 2.718281828459045}
+# The functions of Python that ``python_functions`` has, and those of its module ``math``.
+BUILTINS = frozenset(["abs", "float", "int", "len", "list", "max", "min", "tuple"])
+MATH = frozenset(["ceil", "exp", "floor", "log", "log2", "prod", "sqrt"])
+
+# What has a name in torch and is no tensor.
+CONSTANTS: dict[str, float | None] = {
+    "newaxis": None,
+    "inf": float("inf"),
+    "nan": float("nan"),
+    "pi": 3.141592653589793,
+    "e": 2.718281828459045,
+}
 
 _REDUCING = (
     "argmax argmin max min sum mean amax amin any all std var prod median norm logsumexp kthvalue topk sort argsort "
@@ -43,6 +54,12 @@ _SELECTING = (
     "gather scatter scatter_add scatter_reduce index_add index_fill take_along_dim index_select masked_select "
     "masked_fill where nonzero argwhere"
 )
+_IN_PLACE = (
+    "add sub subtract mul multiply div divide true_divide floor_divide remainder pow eq ne lt le gt ge logical_and "
+    "logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not exp log log2 log10 log1p expm1 "
+    "sqrt rsqrt square abs neg sign floor ceil round trunc sin cos tan tanh sigmoid relu reciprocal clamp clip "
+    "masked_fill scatter scatter_add scatter_reduce index_add index_fill fill zero copy requires_grad"
+)
 # Module, space, names.
 _TABLE: tuple[tuple[str, str, str], ...] = (
     ("reduce.reducing", "method", _REDUCING),
@@ -59,15 +76,16 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("arrange.windowing", "method", "unfold diff"),
     ("arrange.windowing", "torch", "diff"),
     ("arrange.inquiry", "attribute", "shape ndim dtype"),
-    ("arrange.inquiry", "method", "size numel dim item"),
+    ("arrange.inquiry", "method", "size numel dim item stride is_contiguous"),
     ("arrange.inquiry", "torch", "numel"),
     ("compute.arithmetic", "operator", "+ - * / // % ** == != < <= > >= & | ^ << >> unary_+ unary_- unary_~"),
     ("compute.arithmetic", "method", _COMPUTING),
     ("compute.arithmetic", "torch", _COMPUTING),
     ("compute.pointwise", "method", f"{_POINTWISE} cpu"),
+    ("compute.keeping", "attribute", "data"),
     ("compute.pointwise", "torch", _POINTWISE),
     ("compute.pointwise", "functional", "relu sigmoid tanh"),
-    ("compute.casting", "method", "float double half bfloat16 int long short bool byte char to type type_as"),
+    ("compute.casting", "method", "float double half bfloat16 int long short bool byte char to type type_as cuda"),
     ("join.joins", "torch", "cat concat concatenate stack hstack vstack dstack"),
     ("join.cutting", "method", "chunk split tensor_split unbind"),
     ("join.cutting", "torch", "chunk split tensor_split unbind"),
@@ -75,6 +93,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("multiply.products", "method", "matmul mm bmm mv dot"),
     ("multiply.products", "torch", "matmul mm bmm mv dot einsum"),
     ("join.making", "torch", "arange zeros ones full empty zeros_like ones_like full_like empty_like"),
+    ("join.literals", "torch", "tensor as_tensor"),
     ("join.alike", "method", "new_zeros new_ones new_empty new_full"),
     ("join.alike", "torch", "rand randn rand_like randn_like randint"),
     ("join.grids", "torch", "linspace eye meshgrid"),
@@ -82,6 +101,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("select.selecting", "torch", _SELECTING),
     ("select.counting", "method", "bincount"),
     ("select.counting", "torch", "bincount"),
+    ("select.in_place", "method", " ".join(f"{name}_" for name in _IN_PLACE.split())),
     ("select.assigning", "operator", "[]="),
     ("select.updating", "operator", "+= -= *= /= //= %= **= &= |= ^= <<= >>="),
     ("select.updating", "operator", "[]+= []-= []*= []/= []//= []%= []**= []&= []|= []^= []<<= []>>="),
@@ -89,7 +109,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("layer.convolution", "nn", "Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d"),
     ("layer.chaining", "nn", "Sequential"),
     ("layer.modules", "nn", "ReLU Sigmoid Tanh GELU SiLU LeakyReLU Hardswish ELU Softmax LogSoftmax Flatten Identity"),
-    ("layer.modules", "nn", "Dropout Dropout2d Unfold PixelShuffle"),
+    ("layer.modules", "nn", "Dropout Dropout2d Dropout3d Unfold PixelShuffle PixelUnshuffle"),
+    ("layer.functions", "functional", "gelu silu leaky_relu hardswish elu dropout dropout2d dropout3d"),
+    ("layer.pad_layers", "nn", "ZeroPad1d ZeroPad2d ZeroPad3d ConstantPad1d ConstantPad2d ConstantPad3d"),
+    ("layer.pad_layers", "nn", "ReflectionPad1d ReflectionPad2d ReflectionPad3d"),
+    ("layer.pad_layers", "nn", "ReplicationPad1d ReplicationPad2d ReplicationPad3d"),
     ("layer.shuffling", "torch", "pixel_shuffle"),
     ("layer.shuffling", "functional", "pixel_shuffle"),
     ("layer.linear", "functional", "linear"),
@@ -105,6 +129,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     ("select.finding", "method", "unique"),
     ("select.finding", "torch", "unique"),
     ("layer.looking_up", "functional", "embedding"),
+    ("layer.looking_up", "nn", "Embedding"),
     ("layer.folding", "functional", "fold"),
     ("layer.attention", "functional", "scaled_dot_product_attention"),
     ("layer.affine_grids", "functional", "affine_grid"),

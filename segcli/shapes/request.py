@@ -115,7 +115,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _hint(name: str, known: Sequence[str], value: Value) -> str:
     if isinstance(value, Tensor) and name in ("max", "min"):
-        return f"the {name} of two tensors is not supported; it has their broadcast shape"
+        return f"write torch.{name}(x, y) of two tensors, or x.{name}(dim=1)"
     usual = {"dim": "dim=1", "keepdim": "keepdim=True", "k": "2"}
     return f"write x.{name}({', '.join(usual[parameter] for parameter in known if parameter in usual)})"
 

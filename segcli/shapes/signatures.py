@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
+from segcli.errors import SegcliError
 from segcli.shapes.records import record
 from segcli.shapes.request import Given, Request
 from segcli.shapes.values import (
@@ -20,6 +21,7 @@ from segcli.shapes.values import (
     Span,
     Symbol,
     Tensor,
+    Unknown,
     Value,
     type_name,
 )
@@ -35,10 +37,11 @@ _TYPES = {
     "Tensors": "tuple of Tensors",
     "dtype": "torch.dtype",
     "str": "str",
+    "device": "torch.device",
 }
 
 
-_CLASSES = {"bool": bool, "Tensor": Tensor, "dtype": DType, "str": str}
+_CLASSES = {"bool": bool, "Tensor": Tensor, "dtype": DType, "str": str, "device": str}
 # NumPy's names, which PyTorch's parser takes as well.
 _ALSO = {"dim": "axis", "keepdim": "keepdims"}
 
@@ -197,8 +200,11 @@ def takes(parameter: Parameter, value: Value) -> bool:
     match parameter.kind:
         case _ if value is None:
             return parameter.nullable
+        case "number" | "float" if isinstance(value, Unknown) and value.kind == "complex":
+            message = f"a complex number that is not known is not supported as {parameter.name}"
+            raise SegcliError(message, hint="use the 0-d tensor itself, without .item()")
         case "number" | "float":
-            return isinstance(value, int | float | Symbol) or (isinstance(value, Tensor) and not value.shape)
+            return isinstance(value, int | float | Symbol | Unknown) or (isinstance(value, Tensor) and not value.shape)
         case "ints" | "sizes" if isinstance(value, Listed):
             return not value.items or is_integer(value.items[0].value)
         case "int" | "ints":
@@ -206,7 +212,8 @@ def takes(parameter: Parameter, value: Value) -> bool:
         case "Tensors":
             return _are_tensors(value)
         case _:
-            return parameter.kind in _CLASSES and isinstance(value, _CLASSES[parameter.kind])
+            own = parameter.kind in _CLASSES and isinstance(value, _CLASSES[parameter.kind])
+            return own or (parameter.kind == "device" and is_integer(value))
 
 
 def _are_tensors(value: Value) -> bool:

@@ -151,8 +151,17 @@ def _certain(source: Tensor, shape: Shape, how: Fit) -> Fit:
     """Leave open what sizes of 1 allow that no other size does."""
     if how.strides is not None:
         return how
+    if any(not name.isidentifier() for size in (*source.shape, *shape) for name in factors(size)[1]):
+        # What follows from a size, as min(2, N) does, is 1 where the size is not.
+        return _hanging(source, shape)
     ones = _fit(_at_ones(source), tuple(map(_number_of, shape)))
     return how if ones.strides is None and ones.certain else Fit(None, certain=False)
+
+
+def _hanging(source: Tensor, shape: Shape) -> Fit:
+    """Return what hangs on sizes that are not known: strides, of which none is known, under a need."""
+    order = f"{source.text} in an order that {format_sizes(shape)} can walk, which hangs on sizes that are not known"
+    return Fit((None,) * len(shape), (order,), certain=False)
 
 
 def _fit(source: Tensor, shape: Shape) -> Fit:
@@ -170,14 +179,12 @@ def _fit(source: Tensor, shape: Shape) -> Fit:
             strides[axis] = product([seen, stride])
             seen = product([seen, shape[axis]])
         if seen != count:
-            if not _may_equal(seen, count):
+            # Where a block before may end elsewhere, what is left for this one is not known either.
+            if certain and not _may_equal(seen, count):
                 return Fit(None)
             certain = False
     if not certain:
-        order = (
-            f"{source.text} in an order that {format_sizes(shape)} can walk, which hangs on sizes that are not known"
-        )
-        return Fit((None,) * len(shape), (order,), certain=False)
+        return _hanging(source, shape)
     return Fit(tuple(strides))
 
 

@@ -35,6 +35,7 @@ _REFUSED = (
     "formatted with %",
     "of a text",
     "which is complex",
+    "the strides of",
 )
 
 Draw = Callable[[random.Random], Case]

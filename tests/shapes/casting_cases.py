@@ -25,6 +25,8 @@ _TYPES = ["'torch.FloatTensor'", "'torch.LongTensor'", "'torch.BoolTensor'", "'f
 _DEVICES = ["'cpu'", "'cpu'", "'cpu:0'", "'meta'", "'foo'", "''", "'float32'", "None"]
 
 
+# What else is there on a machine without a GPU, cannot be asked.
+_NO_CUDA = ["'cpu'", "'gpu'", "''", "1.5", "device='meta'", "beta=1", "None, 1, 2", "[]"]
 _FLAGS = ["True", "False", "copy=True", "copy=False", "non_blocking=True", "copy=None", "memory_format=None"]
 
 
@@ -38,8 +40,10 @@ def random_cast(rng: random.Random) -> Case:
     if form == "named":
         name = rng.choice(list(_NAMED))
         extra = rng.choice(["", "", "", "", "1", "memory_format=None", "beta=1"])
+        if rng.random() < 0.05:
+            name, extra = "cuda", rng.choice(_NO_CUDA)
         return finished(
-            case, f"{x}.{name}({extra})", f"{x}.astype(np.{_NAMED[name]})" if _NAMED[name] and not extra else ""
+            case, f"{x}.{name}({extra})", f"{x}.astype(np.{_NAMED[name]})" if _NAMED.get(name) and not extra else ""
         )
     if form == "to":
         keyword = rng.choice(["", "", "dtype="])

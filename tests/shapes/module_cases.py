@@ -8,13 +8,15 @@ from tests.shapes.cases import Case, shape_text
 from tests.shapes.sampling_cases import ANY, FLOATS, bind, sizes
 
 _ACTIVATIONS = ["ReLU", "Sigmoid", "Tanh", "GELU", "SiLU", "LeakyReLU", "Hardswish", "ELU"]
-_IN_PLACE = ["ReLU", "SiLU", "LeakyReLU", "Hardswish", "ELU", "Dropout", "Dropout2d"]
+_IN_PLACE = ["ReLU", "SiLU", "LeakyReLU", "Hardswish", "ELU", "Dropout", "Dropout2d", "Dropout3d"]
 _DIMS = ["0", "1", "-1", "2", "-2", "-4"]
 
 
 def _made(rng: random.Random) -> str:
     """Draw a layer."""
-    name = rng.choice([*_ACTIVATIONS, "Identity", "Dropout", "Dropout2d", "Softmax", "LogSoftmax", "Flatten"])
+    name = rng.choice(
+        [*_ACTIVATIONS, "Identity", "Dropout", "Dropout2d", "Dropout3d", "Softmax", "LogSoftmax", "Flatten"]
+    )
     if name in ("Softmax", "LogSoftmax"):
         return f"nn.{name}({rng.choice(['', 'dim='])}{rng.choice(_DIMS)})"
     if name == "Flatten":
@@ -56,6 +58,9 @@ def random_shuffle(rng: random.Random) -> Case:
         kernel = rng.choice(["1", "2", "(1, 2)", "3", "0"])
         stride = rng.choice(["", ", stride=2", ", padding=1"])
         case.expr = f"nn.Unfold({kernel}{stride})({x})"
+    elif kind < 0.75:
+        x = bind(rng, case, "x", [*sizes(rng, 2), 2 * rng.choice([1, 2]), 2 * rng.choice([1, 2, 3])])
+        case.expr = f"nn.PixelUnshuffle({rng.choice(['1', '2', '2', '3', '0'])})({x})"
     else:
         shapes: list[tuple[int, ...]] = [(), (3,), (2, 3), (0,), (4,)]
         held = rng.choice(shapes)
@@ -67,4 +72,56 @@ def random_shuffle(rng: random.Random) -> Case:
         name = rng.choice(["argwhere", "bincount"])
         extra = rng.choice(["", "", "minlength=6"]) if name == "bincount" else ""
         case.expr = f"torch.{name}(x{', ' * bool(extra)}{extra})" if rng.random() < 0.5 else f"x.{name}({extra})"
+    return case
+
+
+_GELU = ["", "", ", approximate='tanh'", ", 1"]
+_FUNCTIONS = {"silu": "", "hardswish": "", "leaky_relu": "negative_slope", "elu": "alpha"}
+
+
+def random_function(rng: random.Random) -> Case:
+    """Draw a call of what is a layer too: an activation, or dropout."""
+    case = Case()
+    x = bind(rng, case, "x", sizes(rng, rng.choice([0, 1, 2, 3, 4])), rng.choice(FLOATS if rng.random() < 0.8 else ANY))
+    kind = rng.random()
+    if kind < 0.25:
+        case.expr = f"F.gelu({x}{rng.choice(_GELU)})"
+    elif kind < 0.6:
+        name = rng.choice(list(_FUNCTIONS))
+        extra = rng.choice(["", "", ", inplace=True", ", 0.3" if _FUNCTIONS[name] else "", ", foo=1"])
+        case.expr = f"F.{name}({x}{extra})"
+    else:
+        name = rng.choice(["dropout", "dropout2d", "dropout3d"])
+        extra = rng.choice(["", "", ", 0.1", ", p=0.3", ", p=2", ", 0", ", 1.0", ", p='a'"])
+        training = rng.choice(["", "", ", training=False", ", training=True"])
+        case.expr = f"F.{name}({x}{extra}{training})"
+    return case
+
+
+def random_pad_layer(rng: random.Random) -> Case:
+    """Draw a layer that pads."""
+    case = Case()
+    axes = rng.choice([1, 2, 2, 2, 3])
+    kind = rng.choice(["Zero", "Constant", "Reflection", "Replication"])
+    ndim = axes + rng.choice([1, 2, 2]) if rng.random() < 0.9 else rng.choice([0, 1, 2, 3, 4, 5])
+    x = bind(rng, case, "x", sizes(rng, ndim), rng.choice(FLOATS if rng.random() < 0.8 else ANY))
+    several = ", ".join(str(rng.choice([0, 1, 1, 2, -1])) for _ in range(2 * axes))
+    amounts = rng.choice(["1", "1", "2", f"({several})", f"({several})", "0", "-1", "(1, 1)", "None", "1.5"])
+    if kind == "Constant":
+        amounts += rng.choice([", 0", ", 3.5", ", value=1", "", ", None"])
+    case.expr = f"nn.{kind}Pad{axes}d({amounts})({x})"
+    return case
+
+
+def random_embedding(rng: random.Random) -> Case:
+    """Draw a layer that looks up rows."""
+    case = Case()
+    x = bind(
+        rng, case, "i", sizes(rng, rng.choice([0, 1, 2, 3])), rng.choice(["int64"] * 8 + ["int32", "uint8", "float32"])
+    )
+    made = f"{rng.choice([1, 5, 5, 10, 0, -1, '2.0'])}, {rng.choice([4, 4, 1, 0, 'None'])}"
+    extra = rng.choice(
+        ["", "", ", padding_idx=0", ", padding_idx=7", ", padding_idx=-1", ", dtype=torch.float64", ", foo=1"]
+    )
+    case.expr = f"nn.Embedding({made}{extra})({x})"
     return case

@@ -1,6 +1,7 @@
 """What real PyTorch and real NumPy say of an expression."""
 
 import ast
+import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+PYTHON = {each.__name__: each for each in (abs, float, int, len, list, max, min, tuple)}
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,9 @@ def evaluate(expr: str, names: Mapping[str, Any]) -> tuple[Any, Any]:
         warnings.simplefilter("ignore")
         # The oracle is the library itself, on expressions that the tests wrote.
         # Of its reductions some import modules when they first run.
-        builtins = {"slice": slice, "__import__": __import__}
+        builtins = {"slice": slice, "__import__": __import__, **PYTHON}
         scope = {"__builtins__": builtins, "torch": torch, "np": np, "F": torch.nn.functional, "nn": torch.nn}
+        scope["math"] = math
         if is_statement(expr):
             scope |= names
             exec(_as_statements(expr), scope)  # noqa: S102 - see above

@@ -1,43 +1,12 @@
 """Random expressions that PyTorch and NumPy take in different ways, with the tensors that their names stand for."""
 
 import random
-from dataclasses import dataclass, field
 from math import prod
 
 import torch
 
-Shape = tuple[int, ...]
-
-SHAPES: tuple[Shape, ...] = ((3,), (2, 3), (2, 3, 4), (3, 3), (2, 3, 4, 5), (4, 4, 4), (2, 1, 3), (1, 3), (3, 2, 3))
-FLOATING = ("float32", "float32", "float32", "float32", "float64", "float16")
-ANY = (*FLOATING, "int64", "int32", "uint8", "bool")
-
-
-@dataclass(frozen=True)
-class Named:
-    """What a name stands for: one of several shapes and dtypes; of positions, how many there are to look up."""
-
-    shapes: tuple[Shape, ...] = SHAPES
-    dtypes: tuple[str, ...] = FLOATING
-    limit: int = 0
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Expressions of one kind.
-
-    Attributes:
-        texts: Templates: ``{d}`` and ``{e}`` stand for dims of ``x``, ``{k}`` for ``keepdim=True`` or nothing, ``{n}``
-            for a small count, ``{s}`` for its sizes, of which some are -1, and ``{t}`` for counts of repeats.
-        names: What the names stand for.
-    """
-
-    texts: tuple[str, ...]
-    names: dict[str, Named] = field(default_factory=lambda: {"x": Named()})
-
-
-def _of(*texts: str, dtypes: tuple[str, ...] = FLOATING, shapes: tuple[Shape, ...] = SHAPES) -> Kind:
-    return Kind(texts, {"x": Named(shapes, dtypes)})
+from tests.shapes.rewriting_kinds import ANY, FEATURES, FLOATING, SHAPES, Kind, Named
+from tests.shapes.rewriting_kinds import of as _of
 
 
 def _reduced(name: str, dtypes: tuple[str, ...] = ANY) -> Kind:
@@ -79,6 +48,7 @@ _INDEXED = {
 }
 
 KINDS: dict[str, Kind] = {
+    **FEATURES,
     **{name: _reduced(name) for name in ("sum", "prod", "any", "all", "amax", "amin")},
     "mean": _reduced("mean", FLOATING),
     "extreme": _picked("x.max({d}{k})", ANY),

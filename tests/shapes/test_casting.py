@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from segcli.shapes import explain
+from segcli.shapes.confirm import confirm
+from segcli.shapes.operations import is_known
+from segcli.tensorrun import TensorRunner
 from tests.shapes.agreement import check
 from tests.shapes.elementwise_cases import holds
 from tests.shapes.formulas import check_formula
@@ -27,6 +30,9 @@ _X = torch.tensor([[0.25, -1.5, 1.0], [2.0, 0.0, 0.75]])
         ("x.to('cpu')", "float32", True, "result[i, j] = x[i, j]"),
         ("x.to('cuda')", "float32", False, "result[i, j] = x[i, j]"),
         ("x.to(0)", "float32", False, "result[i, j] = x[i, j]"),
+        ("x.cuda()", "float32", False, "result[i, j] = x[i, j]"),
+        ("x.half().cuda(1)", "float16", False, "result[i, j] = x[i, j]"),
+        ("x.cuda('cuda:1', non_blocking=True)", "float32", False, "result[i, j] = x[i, j]"),
         ("x.type(torch.long)", "int64", False, "result[i, j] = trunc(x[i, j])"),
         ("x.type_as(x)", "float32", True, "result[i, j] = x[i, j]"),
         ("x.float()[0]", "float32", True, "result[i] = x[0, i]"),
@@ -38,6 +44,29 @@ def test_by_hand(expr: str, dtype: str, view: bool, formula: str) -> None:  # no
     assert (explanation.torch.dtype, explanation.torch.view, explanation.formula) == (dtype, view, formula)
     if "cuda" not in expr and "(0)" not in expr:
         check_formula(explanation, {"x": _X}, ask_torch(expr, {"x": _X}).value)
+
+
+def test_a_device_is_named() -> None:
+    explanation = explain("x.to('cuda:0', torch.float16)", {"x": "2,3"})
+    assert explanation.steps[0].effect == "a copy on cuda:0, float32 converted to float16"
+    assert explanation.notes[0] == (
+        "x.to(...) is a copy of what is on the CPU, as here; on cuda:0 already, it is the tensor itself"
+    )
+    assert (explanation.differs, explanation.rewrite) == (
+        "for NumPy, x.to(...) is read as x.astype(...), which takes no device: arrays are nowhere else",
+        "x.half()",
+    )
+    assert explain("x.cuda(1)", {"x": "2,3"}).steps[0].effect == "a copy on cuda:1, float32 as before"
+    assert explain("x.to(0)", {"x": "2,3"}).steps[0].effect == "a copy on device 0, float32 as before"
+    assert explain("x.detach().cuda().cpu()", {"x": "2,3"}).rewrite == "x"
+
+
+def test_a_device_that_is_not_there_is_no_disagreement() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("here it is")
+    confirmation = confirm(explain("x.cuda() + 1", {"x": "2,3"}), TensorRunner(is_known))
+    assert confirmation.agrees is None
+    assert confirmation.why.startswith("torch says: ")
 
 
 def test_numpy_always_copies() -> None:

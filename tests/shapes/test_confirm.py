@@ -152,7 +152,7 @@ def test_what_is_not_run_is_not_confirmed() -> None:
 @pytest.mark.parametrize(
     ("expr", "words"),
     [
-        ("x.data", "data is not among the operations that are run"),
+        ("x.grad", "grad is not among the operations that are run"),
         ("torch.load", "torch.load is not among the dtypes"),
         ("torch.load(x)", "load is not among the operations that are run"),
         ("nn.Module(x)", "Module is not among the operations that are run"),

@@ -176,3 +176,9 @@ def test_a_chain_has_an_end() -> None:
 def test_a_chain_alone_is_no_tensor() -> None:
     with pytest.raises(SegcliError, match="a layer alone has no shape"):
         explain("nn.Sequential(nn.ReLU())", {})
+
+
+def test_what_a_factor_must_divide_is_read_by_python() -> None:
+    assert explain("F.pixel_shuffle(x, k)", {"x": "N,C,k,W"}).needs == ("C % (k*k) == 0",)
+    assert explain("F.pixel_shuffle(x, 2)", {"x": "N,4,H,W"}).needs == ()
+    assert explain("F.pixel_unshuffle(x, 4)", {"x": "N,C,8,W"}).needs == ("W % 4 == 0",)

@@ -71,7 +71,10 @@ def test_formulas() -> None:
         ("nn.GroupNorm(2, 4, affine=False)(x)", "N,C,H", ("N", "C", "H"), ("C % 2 == 0",)),
         ("nn.GroupNorm(x.size(0), 4)(x)", "N,4,H", ("N", 4, "H"), ("4 % N == 0",)),
         ("nn.GroupNorm(2, x.size(1))(x)", "N,C,H", ("N", "C", "H"), ("C % 2 == 0",)),
-        ("nn.GroupNorm(2, 2*x.size(1))(x)", "2,C,H", (2, "C", "H"), ("(2*C) % 2 == 0", "2*C == C")),
+        ("nn.GroupNorm(2, 2*x.size(1))(x)", "2,C,H", (2, "C", "H"), ("2*C == C",)),
+        ("nn.GroupNorm(C, C)(x)", "N,C,H", ("N", "C", "H"), ()),
+        ("nn.GroupNorm(C, C, affine=False)(x)", "N,C,H", ("N", "C", "H"), ()),
+        ("nn.GroupNorm(1, C)(x)", "N,C,H", ("N", "C", "H"), ()),
     ],
 )
 def test_shapes_by_hand(expr: str, spec: str, shape: tuple[int | str, ...], needs: tuple[str, ...]) -> None:
@@ -237,3 +240,11 @@ def test_more_layers_by_hand() -> None:
     grouped = explain("nn.GroupNorm(2, x.size(1), affine=False)(x)", {"x": "N,C,4,4,4,4"})
     assert grouped.formula is not None
     assert "mean[i, j // (C // 2)]" in grouped.formula
+
+
+def test_no_groups_at_all() -> None:
+    error = explain("nn.GroupNorm(0, C)(x)", {"x": "N,C,H"}).torch.error
+    with pytest.raises(ZeroDivisionError) as caught:
+        torch.nn.GroupNorm(0, 8)
+    assert error is not None
+    assert (error.type, error.message) == ("ZeroDivisionError", str(caught.value))

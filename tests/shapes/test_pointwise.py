@@ -176,3 +176,27 @@ def test_a_bound_that_is_no_number_makes_objects_in_numpy() -> None:
 @pytest.mark.parametrize("expr", ["x.exp()", "F.relu(x, inplace=True)", "x.clamp(0, 1)", "x.detach()", "~(x > 0)"])
 def test_run_agrees(expr: str) -> None:
     holds(expr, {"x": "2,3"})
+
+
+@pytest.mark.parametrize(
+    ("expr", "formula", "notes"),
+    [
+        ("x.clamp(max=-1)", "result[i] = min(x[i], 255)", ["-1 does not fit in uint8: PyTorch takes it for 255"]),
+        ("x.clamp(-3, 300)", "", []),
+        ("x < -1", "result[i] = x[i] < 255", ["-1 does not fit in uint8: PyTorch takes it for 255"]),
+        ("x == 300", "result[i] = x[i] == 44", ["300 does not fit in uint8: PyTorch takes it for 44"]),
+        ("x // -1", "result[i] = x[i] // 255", ["-1 does not fit in uint8: PyTorch takes it for 255"]),
+        ("x / -1", "result[i] = x[i] / (-1)", []),
+        ("x.exp().sum()", "result = sum over i of exp(x[i])", []),
+    ],
+)
+def test_a_number_that_the_dtype_does_not_hold(expr: str, formula: str, notes: list[str]) -> None:
+    tensors = {"x": torch.tensor([0, 3, 44, 200], dtype=torch.uint8)}
+    explanation = explain(expr, {"x": "uint8:4"})
+    told = [note.removesuffix(", without a word") for note in explanation.notes if "does not fit" in note]
+    assert (explanation.formula or "", told) == (formula, notes)
+    verdict = ask_torch(expr, tensors)
+    if formula:
+        check_formula(explanation, tensors, verdict.value)
+    else:
+        assert verdict.error == "RuntimeError"

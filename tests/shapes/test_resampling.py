@@ -312,3 +312,22 @@ def test_a_grid_without_align_corners_warns() -> None:
     assert "with a warning" in explanation.notes[0]
     assert "x, y, z in this order" in explanation.broadcasts[0].why
     assert [step.effect for step in explanation.steps[1:4]] == ["read at z of g", "read at y of g", "read at x of g"]
+
+
+@pytest.mark.parametrize(
+    ("expr", "shape", "name"),
+    [
+        ("F.interpolate(x, size=(4, 4))", "2,1,16,16", "upsample_nearest2d_channels_last"),
+        ("F.interpolate(x, size=(64, 65))", "2,1,16,16", "compute_indices_weights_nearest"),
+        ("F.interpolate(x.permute(0, 3, 1, 2), size=(64, 65))", "2,16,16,4", "upsample_nearest2d_channels_last"),
+        ("F.interpolate(x.permute(0, 3, 1, 2), size=(64, 65))", "2,16,16,3", "compute_indices_weights_nearest"),
+        ("F.interpolate(x, size=(4, 4), mode='bicubic')", "2,1,16,16", "compute_indices_weights_cubic"),
+        ("F.interpolate(x, size=(4, 4, 4), mode='trilinear')", "2,1,2,2,2", "compute_indices_weights_linear"),
+        ("F.interpolate(x, size=4)", "2,1,16", "compute_indices_weights_nearest"),
+    ],
+)
+def test_of_two_functions_the_one_that_is_taken_complains(expr: str, shape: str, name: str) -> None:
+    error = explain(expr, {"x": f"int64:{shape}"}).torch.error
+    verdict = ask_torch(expr, {"x": torch.zeros([int(size) for size in shape.split(",")], dtype=torch.int64)})
+    assert error is not None
+    assert error.message == verdict.message == f"\"{name}\" not implemented for 'Long'"

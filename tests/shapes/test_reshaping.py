@@ -1,12 +1,14 @@
 """Reshapes: agreement with real PyTorch and NumPy, strides, shapes by hand, sizes without numbers, formulas."""
 
 import pytest
+import torch
 
 from segcli.errors import SegcliError
 from segcli.shapes import explain
 from tests.shapes.agreement import check
 from tests.shapes.cases import Case
 from tests.shapes.layout_cases import numbered
+from tests.shapes.oracle import ask_numpy, ask_torch
 
 _NOT_VIEWED = "view size is not compatible with input tensor's size and stride"
 
@@ -260,3 +262,38 @@ def test_bits_of_views_that_begin_odd_are_a_need() -> None:
 
 def test_a_star_unpacks_sizes() -> None:
     assert explain("x.reshape(*x.shape[:2], -1)", {"x": "2,3,4,5"}).torch.shape == (2, 3, 20)
+
+
+@pytest.mark.parametrize(
+    ("expr", "spec", "sizes"),
+    [
+        ("x.transpose(1, 2).view(2, 64, 16, 16)", "2,M,K", "2,256,64"),
+        ("x.transpose(1, 2).view(2, 64, 256)", "2,M,K", "2,256,64"),
+        ("x.transpose(1, 0)[:-1].view(4)", "4,M", "4,2"),
+        ("x[:, :, :, :-1].view(16, -1)", "4,4,M,N", "4,4,2,2"),
+        ("x[::2].view(-1)", "K,3", "2,3"),
+    ],
+)
+def test_no_error_is_claimed_where_sizes_exist_that_work(expr: str, spec: str, sizes: str) -> None:
+    found = explain(expr, {"x": spec})
+    assert found.torch.error is None
+    assert "in an order that" in found.needs[-1]
+    verdict = ask_torch(expr, {"x": torch.zeros([int(size) for size in sizes.split(",")])})
+    assert (verdict.error, verdict.view) == (None, True)
+
+
+def test_an_error_is_claimed_where_sizes_of_one_alone_would_work() -> None:
+    error = explain("x.permute(0, 2, 3, 1).view(-1, 19)", {"x": "N,19,H,W"}).torch.error
+    assert error is not None
+    assert error.message.startswith(_NOT_VIEWED)
+
+
+@pytest.mark.parametrize(
+    "expr",
+    ["x.view(6, 4)", "x.view(2, 3, 4)", "x.view(1, 2, 3, 4)", "x.view(-1)", "x.view((6, 4))", "x.view(*x.shape)"],
+)
+def test_numpys_view_takes_a_dtype_and_a_class(expr: str) -> None:
+    error = explain(expr, {"x": "2,3,4"}).numpy.error
+    verdict = ask_numpy(expr, {"x": torch.zeros(2, 3, 4)})
+    assert error is not None
+    assert (error.type, error.message) == (verdict.error, verdict.message)

@@ -117,24 +117,27 @@ def test_a_literal_list_acts_as_if_it_stood_in_the_expression() -> None:
         ("h:8,float32:16", "has the label float32, which means something else"),
         ("h 1:8", "has the label 'h 1', expected a name"),
         ("h:-8", "x=h:-8 is neither"),
-        ("h:8,w:9223372036854775808", r"whole numbers from 0 to 2\^63 - 1"),
+        ("h:8,w:9223372036854775808", r"has the size 9223372036854775808, expected at most 2\^63 - 1"),
         ("int:3", "names an unknown dtype 'int'"),
         ("flaot32:4", "names an unknown dtype 'flaot32'"),
         ("double:4", "names an unknown dtype 'double'"),
         ("int:4,5", "names an unknown dtype 'int'"),
         ("bool:N,0#1", "has 0 elements, fewer than the 1"),
         ("float32:@x.npy", "gives a dtype to a file, which has its own"),
-        ("1.5", "x=1.5 is neither"),
+        ("1.5.2", "x=1.5.2 is neither"),
         ("-1,2", "x=-1,2 is neither"),
         ("8,,3", "x=8,,3 is neither"),
         ("(8,3", r"x=\(8,3 is neither"),
         ("x" * 100, "x=x{57}... is neither"),
-        ("9223372036854775808,", r"whole numbers from 0 to 2\^63 - 1"),
+        (
+            "9223372036854775808,",
+            r"^x=9223372036854775808, has the size 9223372036854775808, expected at most 2\^63 - 1",
+        ),
         ("9223372036854775807,2", r"more than 2\^63 - 1 elements"),
         (",".join(["1"] * 65), "has 65 dimensions, expected at most 64"),
         ("int64:4#2", "counts the True elements of a int64 tensor, expected bool"),
         ("bool:4#5", "has 4 elements, fewer than the 5"),
-        ("bool:4#", "after #, is empty"),
+        ("bool:4#", "has '' behind #, expected how many elements are True"),
         ("tensor", r"is not of the form tensor\(\[0, 2, 5\]\)"),
         ("tensor(1, 2)", r"is not of the form tensor"),
         ("tensor([[1], [1, 2]])", r"is ragged: rows of shapes \(1,\), \(2,\)"),
@@ -208,3 +211,21 @@ def test_long_text_is_refused(text: str) -> None:
     with pytest.raises(SegcliError, match="x=") as caught:
         parse_spec("x", text)
     assert len(caught.value.message) < 200
+
+
+def test_a_number_with_a_point_or_an_exponent_is_a_float() -> None:
+    for spec, value in (("0.7", 0.7), ("-0.3", -0.3), ("1e-6", 1e-6), (".5", 0.5), ("2.", 2.0), ("-1E3", -1000.0)):
+        found = parse_spec("x", spec)
+        assert isinstance(found, float)
+        assert found == value
+
+
+def test_what_nothing_has_a_name_for_is_told_with_its_reason() -> None:
+    for expr, words, hint in (
+        ("__import__('os').system('id')", "__import__ is not a function that is supported", "write x.sum"),
+        ("torch.cat([])", r"x is bound, but torch.cat\(\[\]\) has no such name", "its names: none"),
+        ("len([1])", r"x is bound, but len\(\[1\]\) has no such name", "its names: none"),
+    ):
+        with pytest.raises(SegcliError, match=words) as caught:
+            explain(expr, {"x": "2,"})
+        assert hint in caught.value.hint

@@ -373,3 +373,17 @@ def test_a_name_that_nobody_bound_has_no_value() -> None:
 def test_nobody_reads_a_long_text() -> None:
     expr = f"x[[{', '.join(['0'] * 150)}]].softmax(0)"
     assert explain(expr, {"x": "2,3"}).rewrite is None
+
+
+@pytest.mark.parametrize(
+    ("expr", "specs"),
+    [
+        ("F.embedding(i, w, max_norm=1.0)", {"i": "4,", "w": "5,3"}),
+        ("F.cosine_similarity(x, y, dim=d)", {"x": "2,3", "y": "2,3", "d": "tensor(1)"}),
+        ("F.pixel_unshuffle(x, r)", {"x": "2,4,4,4", "r": "int64:()"}),
+    ],
+)
+def test_no_way_is_named_where_its_numbers_are_not_known(expr: str, specs: dict[str, str]) -> None:
+    found = explain(expr, specs)
+    assert found.torch.error is None
+    assert found.rewrite is None

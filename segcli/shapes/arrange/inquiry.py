@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+from segcli.errors import SegcliError
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import array_of, bind, bind_nothing, bind_numpy, both, tensor_in, wrap
 from segcli.shapes.indexing import Step
 from segcli.shapes.integers import listed, numpy_int, read_int
+from segcli.shapes.strides import is_row_major, strides_of
 from segcli.shapes.symbols import product
 from segcli.shapes.values import (
     COMPLEX,
@@ -111,6 +113,39 @@ def _dim(call: Call) -> Computed:
     return _told(call, item, len(tensor.shape), "how many axes it has")
 
 
+def _stride(call: Call) -> Computed:
+    item, tensor, bound = bind(call, _SIZE)
+    strides = strides_of(tensor)
+    unknown = None in strides or (bool({0, 1} & set(tensor.shape)) and not _is_as_bound(item, tensor))
+    if unknown:
+        message = f"the strides of {item.text} are not known"
+        raise SegcliError(message, hint="ask of a tensor without sizes of 0 and 1, or for x.is_contiguous()")
+    numbers = tuple(Item(_number(step), call.text, call.span) for step in strides if step is not None)
+    given = bound.get("dim")
+    if given is None or given.value is None:
+        return _told(call, item, Listed(numbers, is_tuple=True), "how far apart neighbours lie, in elements")
+    dim = read_int(given.item)
+    if not tensor.shape:
+        words = f"Dimension specified as {dim} but tensor has no dimensions"
+        raise RaisedError(given.item.span, "IndexError", words)
+    axis = wrap(dim, len(tensor.shape), given.item.span)
+    effect = f"how far apart neighbours along axis {axis} lie, in elements"
+    step = Step(call.stage, call.text, call.span, call.name, (axis,), (), effect)
+    return Computed(numbers[axis].value, (item,), (step,))
+
+
+def _is_as_bound(item: Item, tensor: Tensor) -> bool:
+    """Tell whether a tensor is a name: where an axis has one position, nothing tells the stride of what is made."""
+    return tensor.strides is None and item.text.isidentifier()
+
+
+def _is_contiguous(call: Call) -> Computed:
+    item, tensor = bind_nothing(call)
+    known = is_row_major(tensor)
+    value = Unknown("bool") if known is None else known
+    return _told(call, item, value, "whether it lies row after row in storage, without gaps")
+
+
 def _item(call: Call) -> Computed:
     item, tensor = bind_nothing(call)
     count = product(tensor.shape)
@@ -164,5 +199,7 @@ OPERATIONS: dict[str, Operation] = {
     "numel": Operation(_numel, _numel_numpy, read_as="x.size"),
     "torch.numel": Operation(_numel, _numel_numpy, read_as="np.size"),
     "dim": Operation(_dim, _dim, read_as="x.ndim"),
+    "stride": Operation(_stride, None, "x.strides counts bytes: divide by x.itemsize"),
+    "is_contiguous": Operation(_is_contiguous, None, "write x.flags.c_contiguous"),
     "item": Operation(_item, _item_numpy),
 }

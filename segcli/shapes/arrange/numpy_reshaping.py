@@ -25,6 +25,8 @@ from segcli.shapes.values import (
 )
 
 _COPIES = "copied: flatten() of NumPy always copies, ravel() only where it must"
+# A dtype and a class.
+_MOST_OF_VIEW = 2
 
 
 def reshape(call: Call) -> Computed:
@@ -104,6 +106,10 @@ def view(call: Call) -> Computed:
             raise RaisedError(each.span, "TypeError", f"view() got an unexpected keyword argument '{keyword}'")
     if not arguments:
         return reshaped(call, item, source, source.shape, Fit(strides_of(source)))
+    several = [each for keyword, each in arguments if not keyword]
+    if len(several) > _MOST_OF_VIEW:
+        words = f"view() takes from 0 to {_MOST_OF_VIEW} positional arguments but {len(several)} were given"
+        raise RaisedError(several[_MOST_OF_VIEW].span, "TypeError", words)
     if len(arguments) > 1:
         words = "Type must be a sub-type of ndarray type"
         raise RaisedError(arguments[1][1].span, "ValueError", words)

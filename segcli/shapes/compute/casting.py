@@ -40,6 +40,7 @@ _TO = Signatures(
     ),
     (),
 )
+_CUDA = Signatures((f"device? device=, bool non_blocking=, *, {_FORMAT}",), ())
 _TYPE_AS = Signatures(("Tensor other",), ())
 _DEVICES = (
     "cpu, cuda, ipu, xpu, mkldnn, opengl, opencl, ideep, hip, ve, fpga, maia, xla, lazy, vulkan, mps, meta, hpu, mtia, "
@@ -64,7 +65,19 @@ def _to(call: Call) -> Computed | Indexing:
     dtype = bound["dtype"].value if "dtype" in bound else None
     device = bound["device"].item if "device" in bound else None
     moved = device is not None and device.value is not None and _is_elsewhere(device)
-    return _cast(call, dtype.name if isinstance(dtype, DType) else "", copy=copy or moved)
+    where = str(device.value) if device is not None and moved else ""
+    return _cast(call, dtype.name if isinstance(dtype, DType) else "", copy=copy, device=where)
+
+
+def _cuda(call: Call) -> Computed | Indexing:
+    """Move as ``x.cuda()`` and ``x.cuda(1)`` do."""
+    given = bind_call(call, _CUDA).get("device")
+    device = given.value if given else None
+    if given is not None and isinstance(device, str):
+        _is_elsewhere(given.item)
+        if not device.startswith("cuda"):
+            raise RaisedError(given.item.span, "RuntimeError", "Invalid device, must be cuda device")
+    return _cast(call, "", device=device if isinstance(device, str) else f"cuda:{device}" if given else "cuda")
 
 
 def _is_elsewhere(item: Item) -> bool:
@@ -113,11 +126,19 @@ def _source(call: Call) -> Tensor:
     return tensor_of(call, call.first)
 
 
-def _cast(call: Call, dtype: str, *, copy: bool = False) -> Computed | Indexing:
+def _cast(call: Call, dtype: str, *, copy: bool = False, device: str = "") -> Computed | Indexing:
+    """Convert to a dtype, and move to a device, where they are given; tensors are on the CPU here."""
     source = _source(call)
-    if not copy and dtype in ("", source.dtype):
+    if not copy and not device and dtype in ("", source.dtype):
         return same(call, source, f"{source.dtype} already: the tensor itself")
-    return _converted(call, source, dtype or source.dtype, "torch")
+    made = _converted(call, source, dtype or source.dtype, "torch")
+    if not device:
+        return made
+    named = f"device {device}" if device.isdecimal() else device
+    (step,) = made.steps
+    effect = step.effect.replace("a copy", f"a copy on {named}", 1)
+    note = f"x.{call.name}(...) is a copy of what is on the CPU, as here; on {named} already, it is the tensor itself"
+    return replace(made, steps=(replace(step, effect=effect),), notes=(note,))
 
 
 def _converted(call: Call, source: Tensor, dtype: str, library: str) -> Computed:
@@ -167,6 +188,7 @@ def _numpy_to(call: Call) -> Computed:
 
 OPERATIONS = {
     **{name: Operation(_named, _numpy_named, read_as=f"x.astype(np.{dtype})") for name, dtype in _NAMED.items()},
+    "cuda": Operation(_cuda, None, "leave it out: arrays are nowhere else"),
     "to": Operation(_to, _numpy_to, read_as="x.astype"),
     "type": Operation(_type, _numpy_to, read_as="x.astype"),
     "type_as": Operation(_type_as, _numpy_to, read_as="x.astype"),

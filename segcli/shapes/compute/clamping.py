@@ -20,7 +20,7 @@ from segcli.shapes.compute.promotion import (
     torch_dtype,
 )
 from segcli.shapes.compute.single import NO_LOOP
-from segcli.shapes.compute.torch_arithmetic import check_convertible
+from segcli.shapes.compute.torch_arithmetic import check_convertible, take_numbers
 from segcli.shapes.computed import Computed
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.operands import as_array
@@ -58,7 +58,8 @@ def clamp_torch(call: Call) -> Computed:
     dtype = torch_dtype([each.value for each in items])
     _check_kernel(call, bounds, dtype, by_tensors=by_tensors)
     why = explain_dtype(items, dtype, "torch")
-    return computed(call, together, dtype, _body(list(bounds)), why=why, rules=mixes(items))
+    together, notes = take_numbers(together, dtype)
+    return computed(call, together, dtype, _body(list(bounds)), why=why, notes=notes, rules=mixes(items))
 
 
 def _as_number(item: Item) -> Item:

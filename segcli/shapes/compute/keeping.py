@@ -1,7 +1,9 @@
 """Operations that give the same elements: ``clone``, ``detach``, ``cpu``, and conversions that have nothing to do."""
 
 from dataclasses import replace
+from typing import NoReturn
 
+from segcli.errors import SegcliError
 from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.compute.broadcasting import broadcast_operands
@@ -90,9 +92,15 @@ def _itself(call: Call) -> Computed | Indexing:
     return same(call, source, "the same elements" if call.name == "detach" else "the tensor itself")
 
 
+def _buffer(call: Call) -> NoReturn:
+    message = f"{call.result_text} is no array in NumPy, but a memoryview"
+    raise SegcliError(message, hint="leave .data out")
+
+
 OPERATIONS = {
     "method.clone": Operation(_clone, _copied_numpy, read_as="x.copy"),
     "torch.clone": Operation(_clone, _copied_numpy, read_as="np.copy"),
     "detach": Operation(_itself, None, "leave it out: arrays have no gradients"),
+    "data": Operation(_itself, _buffer, "leave it out: arrays have no gradients"),
     "cpu": Operation(_itself, None, "leave it out: arrays are nowhere else"),
 }

@@ -9,17 +9,18 @@ from collections.abc import Sequence
 
 from segcli.errors import SegcliError
 from segcli.shapes.operands import BITS, promote
-from segcli.shapes.values import COMPLEX, FLOATING, INTEGER, Item, RaisedError, Symbol, Tensor, Value
+from segcli.shapes.values import COMPLEX, FLOATING, INTEGER, Item, RaisedError, Symbol, Tensor, Unknown, Value
 
 # What PyTorch takes a Python float for, and the quotient of two integers.
 DEFAULT_FLOAT = "float32"
 _TO_COMPLEX = {"float16": "complex32", "bfloat16": "complex64", "float32": "complex64", "float64": "complex128"}
+_KINDS = {"bool": "bool", "int": "int64", "float": DEFAULT_FLOAT, "complex": "complex64"}
 _NUMBERS = {bool: "bool", int: "int64", float: DEFAULT_FLOAT, Symbol: "int64"}
 
 
 def is_number(value: Value) -> bool:
     """Tell whether a value is a Python number, known or not."""
-    return isinstance(value, int | float | Symbol)
+    return isinstance(value, int | float | Symbol | Unknown)
 
 
 def is_integral(dtype: str) -> bool:
@@ -43,12 +44,23 @@ def torch_dtype(values: Sequence[Value]) -> str:
     """
     wide = _common([value.dtype for value in values if isinstance(value, Tensor) and value.shape])
     single = _common([value.dtype for value in values if isinstance(value, Tensor) and not value.shape])
-    numbers = _common([_NUMBERS[type(value)] for value in values if not isinstance(value, Tensor)])
+    numbers = _common([_number_dtype(value) for value in values if not isinstance(value, Tensor)])
     dtype = _decided(wide, _decided(single, numbers))
     if dtype == "complex32":
         message = "a float16 tensor and a 0-d complex one give complex32, which is not supported"
         raise SegcliError(message)
     return dtype
+
+
+def _number_dtype(value: Value) -> str:
+    return _KINDS[value.kind] if isinstance(value, Unknown) else _NUMBERS[type(value)]
+
+
+def kind_of(value: Value) -> str:
+    """Return the name of a Python number's type, known or not; empty for anything else."""
+    if isinstance(value, Unknown):
+        return value.kind
+    return "int" if isinstance(value, Symbol) else type(value).__name__ if isinstance(value, int | float) else ""
 
 
 def _common(dtypes: Sequence[str]) -> str:
@@ -81,10 +93,12 @@ def numpy_dtype(values: Sequence[Value]) -> str:
     for value in values:
         if isinstance(value, Tensor):
             found = promote(found, value.dtype, "numpy")
-    if any(isinstance(value, float) for value in values) and is_integral(found):
+    kinds = {kind_of(value) for value in values}
+    if "complex" in kinds and found not in COMPLEX:
+        return "complex128" if is_integral(found) or found == "float64" else "complex64"
+    if "float" in kinds and is_integral(found):
         return "float64"
-    weak = any(isinstance(value, int | Symbol) and not isinstance(value, bool) for value in values)
-    return "int64" if weak and found == "bool" else found
+    return "int64" if "int" in kinds and found == "bool" else found
 
 
 def refuse_out_of_bounds(items: Sequence[Item], dtype: str) -> None:

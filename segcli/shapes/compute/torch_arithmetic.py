@@ -6,7 +6,7 @@ from math import isfinite
 
 from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
-from segcli.shapes.compute.broadcasting import broadcast_operands
+from segcli.shapes.compute.broadcasting import Together, broadcast_operands
 from segcli.shapes.compute.elementwise import Binary, computed
 from segcli.shapes.compute.keeping import tensor_of
 from segcli.shapes.compute.promotion import (
@@ -15,6 +15,7 @@ from segcli.shapes.compute.promotion import (
     in_bounds,
     is_integral,
     is_number,
+    kind_of,
     left_in,
     mixes,
     torch_dtype,
@@ -37,6 +38,7 @@ _C_NAMES = {
     "float16": "c10::Half",
     "bfloat16": "c10::BFloat16",
 }
+_OLD = ("add", "sub", "add_", "sub_")
 _NAMES = {"x": "input", "a": "input", "x1": "input", "x2": "other"}
 _BOOL_PAIR = (
     "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator "
@@ -84,12 +86,14 @@ def call_torch(call: Call, function: Binary) -> Computed:
 
 def _bind(call: Call, function: Binary) -> dict[str, Given]:
     """Read the arguments; a number that stands for a tensor is shown to the parser as one."""
-    other = "exponent" if call.name == "pow" else "other"
+    other = "exponent" if call.name.startswith("pow") else "other"
     keywords = _NAMES if other == "other" else {}
     named = [(keywords.get(keyword, keyword), item) for keyword, item in call.arguments]
     positional = sum(not keyword for keyword, _ in named)
     # An old order of arguments: x.add(alpha, other).
-    old = call.name in ("add", "sub") and positional + any(keyword == other for keyword, _ in named) == 3  # noqa: PLR2004
+    old = call.name in _OLD and positional + any(keyword == other for keyword, _ in named) == 3  # noqa: PLR2004
+    if old and call.name.endswith("_"):
+        old = not isinstance(named[1][1].value, Tensor) or not named[1][1].value.shape
     places = ("input", "alpha", other) if old else ("input", other, "")
     replaced = _replaced(call, function, other)
     shown = []
@@ -108,10 +112,10 @@ def _replaced(call: Call, function: Binary, other: str) -> Sequence[str]:
         for place, (keyword, item) in enumerate(call.arguments)
     )
     # Only the signatures with a tensor in front take out=, but for pow.
-    beside = beside and (call.name == "pow" or all(keyword != "out" for keyword, _ in call.arguments))
+    beside = beside and (call.name.startswith("pow") or all(keyword != "out" for keyword, _ in call.arguments))
     if function.takes == "none":
         return ()
-    if call.name == "subtract":
+    if call.name.startswith("subtract"):
         return ("input", "other") if any(keyword == "out" for keyword, _ in call.arguments) else ("input",)
     return ("input", other) if function.takes == "both" or (function.takes == "either" and beside) else (other,)
 
@@ -119,7 +123,7 @@ def _replaced(call: Call, function: Binary, other: str) -> Sequence[str]:
 def _signatures(call: Call, function: Binary, other: str, *, old: bool) -> Signatures:
     if old:
         return Signatures(("number alpha, Tensor other",), ("Tensor input, number alpha, Tensor other, *, out? out=",))
-    if call.name == "subtract":
+    if call.name.startswith("subtract"):
         known = ("Tensor other, *, number alpha=", "number other, number alpha=")
         return Signatures(known, (f"Tensor input, {known[0]}, out? out=", f"Tensor input, {known[1]}"))
     extra = f", *, {function.extra}" if function.extra else ""
@@ -160,27 +164,30 @@ def _compute(call: Call, items: Sequence[Item], function: Binary, alpha: Item | 
     body = function.body
     if alpha is not None:
         body = f"{{0}} {body[4]} {alpha.text}*{{1}}"
-    return computed(
-        call,
-        together,
-        dtype,
-        body,
-        why=why if function.kind != "truth" else "",
-        notes=_notes(items, common),
-        rules=rules,
-    )
+    notes: tuple[str, ...] = ()
+    # A quotient is computed in floats, which hold every number.
+    if function.kind != "quotient":
+        together, notes = take_numbers(together, common)
+    return computed(call, together, dtype, body, why=why, notes=notes, rules=rules)
 
 
-def _notes(items: Sequence[Item], common: str) -> tuple[str, ...]:
-    """Tell of numbers that the dtype does not hold: they lose their upper bits."""
-    if common not in INTEGER:
-        return ()
-    numbers = [item.value for item in items if isinstance(item.value, int) and not isinstance(item.value, bool)]
-    return tuple(
-        f"{number} does not fit in {common}: PyTorch takes it for {left_in(number, common)}, without a word"
-        for number in numbers
-        if not in_bounds(number, common)
-    )
+def take_numbers(together: Together, dtype: str) -> tuple[Together, tuple[str, ...]]:
+    """Put for numbers that an integer dtype does not hold what PyTorch takes them for, and tell of it.
+
+    Args:
+        together: The operands.
+        dtype: What they are computed in.
+    """
+    inputs, notes = [], []
+    for item in together.inputs:
+        number = item.value
+        if dtype in INTEGER and type(number) is int and not in_bounds(number, dtype):
+            taken = left_in(number, dtype)
+            notes.append(f"{number} does not fit in {dtype}: PyTorch takes it for {taken}, without a word")
+            inputs.append(replace(item, value=taken, text=str(taken)))
+        else:
+            inputs.append(item)
+    return (replace(together, inputs=tuple(inputs)), tuple(notes)) if notes else (together, ())
 
 
 def _refuse_early(items: Sequence[Item], function: Binary) -> None:
@@ -200,7 +207,7 @@ def _refuse_early(items: Sequence[Item], function: Binary) -> None:
 
 
 def _is_bool(item: Item) -> bool:
-    return item.value.dtype == "bool" if isinstance(item.value, Tensor) else isinstance(item.value, bool)
+    return (item.value.dtype if isinstance(item.value, Tensor) else kind_of(item.value)) == "bool"
 
 
 def _check_alpha(alpha: Item, common: str) -> None:

@@ -26,6 +26,7 @@ from segcli.shapes.values import (
     Size,
     Symbol,
     Tensor,
+    Unknown,
     Value,
     check_elements,
     type_name,
@@ -166,7 +167,7 @@ def fill_dtype(value: Value, floating: str) -> str:
     match value:
         case Tensor():
             return value.dtype if value.dtype in ("bool", *COMPLEX) else _number_dtype(value.dtype, floating)
-        case bool():
+        case bool() | Unknown("bool"):
             return "bool"
         case int() | Symbol():
             return "int64"

@@ -13,7 +13,7 @@ from segcli.shapes.request import Given
 from segcli.shapes.select.looking import with_size
 from segcli.shapes.signatures import Signatures, flag
 from segcli.shapes.strides import strides_of
-from segcli.shapes.symbols import equal
+from segcli.shapes.symbols import equal, indivisible
 from segcli.shapes.values import COMPLEX, FLOATING, Item, RaisedError, Shape, Size, Tensor, check_elements
 
 _TENSORS = "Tensor query, Tensor key, Tensor value"
@@ -112,7 +112,7 @@ def _grouped(query: Item, item: Item, needs: list[str]) -> Item:
         words = "Number of heads in key and value must divide the number of heads in "
         raise RaisedError(item.span, "RuntimeError", words, len(tensor.shape) - 3)
     if isinstance(own, str) or isinstance(wanted, str):
-        needs += [f"{wanted} % {own} == 0"] if own != wanted else []
+        needs += filter(None, [indivisible(wanted, own)])
     shape = with_size(tensor.shape, len(tensor.shape) - 3, wanted)
     return Item(Tensor(shape, tensor.dtype, tensor.text), item.text, item.span)
 

@@ -4,7 +4,7 @@ from segcli.shapes.layer.affine import add
 from segcli.shapes.layer.convolving import Convolution, expand
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.windows import bracketed
-from segcli.shapes.symbols import equal
+from segcli.shapes.symbols import equal, indivisible
 from segcli.shapes.values import Shape, Size
 
 
@@ -102,7 +102,7 @@ def _check_groups(conv: Convolution) -> list[str]:
     groups, filters, shape = conv.groups, conv.filters.shape[0], bracketed(conv.filters.shape)
     name = "groups" if "groups" in conv.given else "weight"
     if isinstance(groups, str) or isinstance(filters, str):
-        return [] if groups in (1, filters) else [f"{filters} % {groups} == 0"]
+        return list(filter(None, [indivisible(filters, groups)]))
     given = f"Given groups={groups}, expected weight to be"
     if filters < groups:
         raise conv.fail(

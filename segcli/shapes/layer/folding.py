@@ -8,7 +8,7 @@ from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.unfolding import DEFAULTS, check_numbers
 from segcli.shapes.layer.windows import Window, bracketed, read_sizes
 from segcli.shapes.python_call import n_tuple
-from segcli.shapes.symbols import equal, product, quotient
+from segcli.shapes.symbols import equal, indivisible, product, quotient
 from segcli.shapes.values import INTEGER, Item, Listed, RaisedError, Shape, Size, check_elements
 
 _FUNCTION = "input, output_size, kernel_size, dilation=1, padding=0, stride=1"
@@ -60,9 +60,9 @@ def _check_shape(source: Item, items: dict[str, Item], sizes: dict[str, Shape]) 
     area = product(sizes["kernel_size"])
     first = len(shape) - 2
     needs: list[str] = []
-    if "//" in str(quotient(rows, area)):
-        needs.append(f"{rows} % {area} == 0")
-    elif isinstance(rows, int) and isinstance(area, int) and rows % area:
+    if not isinstance(rows, int) or not isinstance(area, int):
+        needs += filter(None, [indivisible(rows, area)])
+    elif rows % area:
         words = (
             f"Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got "
             f"input.size(1)={rows} and kernel_size={pair['kernel_size']}."

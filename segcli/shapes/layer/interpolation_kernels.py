@@ -1,6 +1,7 @@
 """The functions of C++ behind ``F.interpolate``: what they take and refuse in PyTorch 2.13."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
@@ -10,6 +11,7 @@ from segcli.shapes.layer.interpolation_scales import scaled
 from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.windows import bracketed, need_at_least
 from segcli.shapes.records import record
+from segcli.shapes.strides import is_row_major, strides_of
 from segcli.shapes.symbols import at_least
 from segcli.shapes.values import (
     COMPLEX,
@@ -40,6 +42,10 @@ _SPATIAL = {
 }
 _LETTERS = "DHW"
 _INT64 = 2**63
+# The modes that have a function of their own for pictures whose channels lie side by side; it takes results of up to so
+# many rows and columns together, and others of more than so many channels.
+_BY_CHANNELS = ("nearest", "bilinear", "trilinear")
+_SMALL, _FEW = 128, 3
 
 
 @record(frozen=True, slots=True)
@@ -192,7 +198,7 @@ def check_kernel(kernel: Kernel, source: Item, x: Tensor, output: Output, asked:
         raise RaisedError(source.span, "RuntimeError", words, 1)
     # Where no size changes, antialiasing copies.
     if not (kernel.antialias and spatial == x.shape[2:]):
-        _check_dtype(kernel, x, source.span)
+        _check_dtype(kernel, x, spatial, source.span)
     return spatial, (*_shrinking(x.shape[2:], output), *(need for size in spatial for need in need_at_least(size, 1)))
 
 
@@ -236,7 +242,7 @@ def _named(shape: Shape) -> str:
     return f"({', '.join(f'{letter}: {size}' for letter, size in zip(letters, shape, strict=True))})"
 
 
-def _check_dtype(kernel: Kernel, x: Tensor, span: Span) -> None:
+def _check_dtype(kernel: Kernel, x: Tensor, spatial: Shape, span: Span) -> None:
     takes: tuple[str, ...] = FLOATING
     if kernel.antialias:
         takes = ("float32", "float64", "uint8")
@@ -244,10 +250,24 @@ def _check_dtype(kernel: Kernel, x: Tensor, span: Span) -> None:
         takes = (*FLOATING, "uint8")
     if x.dtype in takes:
         return
-    # PyTorch has a function for small pictures and one for large ones, which differ in this name alone.
-    words = {"nearest-exact": "nearest", "bicubic": "cubic", "bilinear": "linear", "trilinear": "linear"}
-    name = f"compute_indices_weights_{words.get(kernel.mode, kernel.mode)}"
-    raise no_kernel("compute_index_ranges_weights" if kernel.antialias else name, x.dtype, span)
+    mode = kernel.mode.removesuffix("-exact")
+    words = {"bicubic": "cubic", "bilinear": "linear", "trilinear": "linear"}
+    name = f"compute_indices_weights_{words.get(mode, mode)}"
+    if kernel.antialias:
+        name = "compute_index_ranges_weights"
+    elif mode in _BY_CHANNELS and _goes_by_channels(kernel.axes, x, spatial):
+        name = f"upsample_{mode}{kernel.axes}d_channels_last"
+    raise no_kernel(name, x.dtype, span)
+
+
+def _goes_by_channels(axes: int, x: Tensor, spatial: Shape) -> bool:
+    """Tell which of two functions PyTorch takes: one for small results and for channels that lie side by side."""
+    small = axes == 2 and all(isinstance(size, int) for size in spatial) and sum(map(int, spatial)) <= _SMALL  # noqa: PLR2004 - of a picture
+    order = (0, *range(2, len(x.shape)), 1)
+    strides = strides_of(x)
+    turned = replace(x, shape=tuple(x.shape[axis] for axis in order), strides=tuple(strides[axis] for axis in order))
+    channels = x.shape[1]
+    return small or (axes > 1 and bool(is_row_major(turned)) and isinstance(channels, int) and channels > _FEW)
 
 
 def _check_pooling(kernel: Kernel, source: Item, x: Tensor, spatial: Shape, span: Span) -> None:

@@ -1,16 +1,23 @@
 """``F.embedding``: rows of a table by their numbers. PyTorch 2.13's rules."""
 
+from dataclasses import replace
+
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
 from segcli.shapes.kinds import tensor_type
 from segcli.shapes.layer.kernels import bind_inner, bind_known, item_of, tensor_with
-from segcli.shapes.layer.layers import as_tensor
+from segcli.shapes.layer.layers import as_tensor, make_parameter, say_parameters, weight_dtype
+from segcli.shapes.request import Given
 from segcli.shapes.select.looking import POSITIONS, check_positions, letters
 from segcli.shapes.values import Item, RaisedError, Size, check_elements
 
 _FUNCTION = "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False"
 _INNER = "Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq, bool sparse"
+_LAYER = (
+    "self, num_embeddings, embedding_dim, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, "
+    "sparse=False, _weight=None, _freeze=False, device=None, dtype=None"
+)
 _TABLE = 2
 
 
@@ -23,7 +30,35 @@ def embedding(call: Call) -> Computed:
     Raises:
         RaisedError: As PyTorch raises.
     """
-    given = bind_known(call, "embedding", _FUNCTION)
+    return _looked_up(call, bind_known(call, "embedding", _FUNCTION))
+
+
+def _layer(call: Call) -> Computed:
+    """Look up rows of the table that ``nn.Embedding`` learns."""
+    made = call.layer or call
+    bound = bind_known(made, "Embedding.__init__", _LAYER)
+    dtype = weight_dtype(bound)
+    sizes = [bound["num_embeddings"].item, bound["embedding_dim"].item]
+    _check_number(item_of(bound, "padding_idx", None, made.span), sizes[0])
+    weight = make_parameter("weight", sizes, dtype, made.span)
+    if sizes[0].value == 0 and "padding_idx" in bound and bound["padding_idx"].value is not None:
+        words = "index 0 is out of bounds for dimension 0 with size 0"
+        raise RaisedError(bound["padding_idx"].item.span, "IndexError", words)
+    given = bind_known(call, "Embedding.forward", "self, input")
+    pairs = {"input": given["input"], "weight": Given("weight", weight, 0)}
+    done = _looked_up(call, pairs)
+    return replace(done, notes=(*done.notes, say_parameters(weight, None)))
+
+
+def _check_number(padding: Item, rows: Item) -> None:
+    """Refuse a row that is not learnt and not there, in Python."""
+    if not isinstance(padding.value, int) or not isinstance(rows.value, int | float):
+        return
+    if padding.value and not -rows.value <= padding.value < rows.value:
+        raise RaisedError(padding.span, "AssertionError", "Padding_idx must be within num_embeddings")
+
+
+def _looked_up(call: Call, given: dict[str, Given]) -> Computed:
     padding = item_of(given, "padding_idx", None, call.span)
     _check_padding(padding, given["weight"].item)
     if padding.value is None:
@@ -76,4 +111,7 @@ def _check_rows(index: Item, rows: Size) -> list[str]:
     return check_positions(index, rows, 0, "IndexError", "index out of range in self")
 
 
-OPERATIONS = {"embedding": Operation(embedding, None, "write weight[x]")}
+OPERATIONS = {
+    "embedding": Operation(embedding, None, "write weight[x]"),
+    "Embedding": Operation(_layer, None, "write weight[x]"),
+}

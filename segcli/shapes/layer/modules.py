@@ -25,6 +25,7 @@ _FUNCTIONS: dict[str, tuple[str, str, str, tuple[Value, ...]]] = {
     "Flatten": ("torch", "flatten", "start_dim=1, end_dim=-1", (1, -1)),
     "Unfold": ("functional", "unfold", "kernel_size, dilation=1, padding=0, stride=1", (None, 1, 0, 1)),
     "PixelShuffle": ("functional", "pixel_shuffle", "upscale_factor", (None,)),
+    "PixelUnshuffle": ("functional", "pixel_unshuffle", "downscale_factor", (None,)),
 }
 # Activations of floats alone, by the name of PyTorch's code and the layer's parameters.
 _ACTIVATIONS = {
@@ -44,14 +45,15 @@ _ADVICE = {
     "Flatten": "write x.reshape(len(x), -1)",
     "Unfold": "np.lib.stride_tricks.sliding_window_view(x, (kh, kw), axis=(2, 3)) gives the windows, to be reshaped",
     "PixelShuffle": "write x.reshape(n, c, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c, h * r, w * r)",
+    "PixelUnshuffle": "write x.reshape(n, c, h, r, w, r).transpose(0, 1, 3, 5, 2, 4).reshape(n, c * r * r, h, w)",
     "GELU": "write 0.5 * x * (1 + scipy.special.erf(x / 2**0.5))",
     "SiLU": "write x / (1 + np.exp(-x))",
     "LeakyReLU": "write np.where(x > 0, x, 0.01 * x)",
     "Hardswish": "write x * np.clip(x + 3, 0, 6) / 6",
     "ELU": "write np.where(x > 0, x, np.exp(x) - 1)",
 }
-# A batch, and its channels.
-_CHANNELS = 2
+# How many axes are dropped from: of a batch and its channels; the last puts the batch there where it is missing.
+_LEAST = {"Dropout": 0, "Dropout2d": 2, "Dropout3d": 1}
 _PROBABILITY = "dropout probability has to be between 0 and 1, but got {value}"
 
 
@@ -91,12 +93,12 @@ def _drop(call: Call, name: str) -> Computed | Indexing:
     made = call.layer or call
     bound = bind_known(made, "_DropoutNd.__init__", "self, p=0.5, inplace=False")
     share = item_of(bound, "p", 0.5, made.span)
-    _check_share(share)
+    check_share(share, "int")
     item = _input(call)
     source = tensor_of(call, item)
     if share.value == 0 or 0 in source.shape:
         return same(call, source, "the tensor itself: nothing is dropped")
-    if name != "Dropout" and len(source.shape) < _CHANNELS:
+    if share.value != 1 and len(source.shape) < _LEAST[name]:
         raise RaisedError(item.span, "RuntimeError", "Feature dropout requires at least 2 dimensions in the input")
     if source.dtype in COMPLEX and share.value != 1:
         raise no_kernel(kernel="bernoulli_scalar_cpu_", dtype=source.dtype, span=item.span)
@@ -108,13 +110,23 @@ def _drop(call: Call, name: str) -> Computed | Indexing:
     return _kept(call, item, effect, view="inplace" in bound and is_true(bound["inplace"].item))
 
 
-def _check_share(share: Item) -> None:
+def check_share(share: Item, bound: str) -> None:
+    """Check how many elements are dropped, as Python does.
+
+    Args:
+        share: How many of them: from 0 to 1.
+        bound: The type of what it is compared with.
+
+    Raises:
+        RaisedError: The TypeError for no number, the ValueError for one that is out of range.
+        SegcliError: For what is not known.
+    """
     value = share.value
     if isinstance(value, Tensor | Symbol):
         message = f"the value of {share.text} is not known, and a layer is made with it"
         raise SegcliError(message, hint="write the number")
     if not isinstance(value, int | float):
-        words = f"'<' not supported between instances of '{type_name(value)}' and 'int'"
+        words = f"'<' not supported between instances of '{type_name(value)}' and '{bound}'"
         raise RaisedError(share.span, "TypeError", words)
     if not 0 <= value <= 1:
         raise RaisedError(share.span, "ValueError", _PROBABILITY.format(value=value))
@@ -129,6 +141,6 @@ def _identity(call: Call) -> Computed | Indexing:
 OPERATIONS = {
     **{name: Operation(partial(_apply, name=name), None, _ADVICE[name]) for name in _FUNCTIONS},
     **{name: Operation(partial(_activate, name=name), None, _ADVICE[name]) for name in _ACTIVATIONS},
-    **{name: Operation(partial(_drop, name=name), None, "leave it out") for name in ("Dropout", "Dropout2d")},
+    **{name: Operation(partial(_drop, name=name), None, "leave it out") for name in _LEAST},
     "Identity": Operation(_identity, None, "leave it out"),
 }

@@ -19,7 +19,7 @@ from segcli.shapes.layer.norm_layers import (
     one_size,
 )
 from segcli.shapes.layer.windows import bracketed, read_sizes
-from segcli.shapes.symbols import equal, product, quotient
+from segcli.shapes.symbols import equal, indivisible, product, quotient
 from segcli.shapes.values import Item, Listed, RaisedError, Shape, Size, Symbol, Tensor, type_name
 
 _LAYER = "self, normalized_shape, eps=1e-05, elementwise_affine=True, bias=True, device=None, dtype=None"
@@ -182,12 +182,14 @@ def _grouped(
 def _check_divisible(groups: Item, channels: Item) -> tuple[str, ...]:
     """Do in Python what the constructor does."""
     number, divisor = channels.value, groups.value
+    # What divides by 0 does so whatever it divides.
+    number = 1 if isinstance(number, Symbol) and divisor == 0 else number
     if (
         isinstance(number, Symbol | int)
         and isinstance(divisor, Symbol | int)
         and not (isinstance(number, int) and isinstance(divisor, int))
     ):
-        return (f"{_shown(number)} % {_shown(divisor)} == 0",)
+        return tuple(filter(None, [indivisible(_plain(number), _plain(divisor))]))
     if isinstance(number, str):
         words = "not all arguments converted during string formatting"
         raise RaisedError(channels.span, "TypeError", words)
@@ -204,12 +206,8 @@ def _check_divisible(groups: Item, channels: Item) -> tuple[str, ...]:
     return ()
 
 
-def _shown(value: Symbol | int) -> str:
-    return f"({value.size})" if isinstance(value, Symbol) and not value.size.isidentifier() else _plain(value)
-
-
-def _plain(value: Symbol | int) -> str:
-    return value.size if isinstance(value, Symbol) else str(value)
+def _plain(value: Symbol | int) -> Size:
+    return value.size if isinstance(value, Symbol) else value
 
 
 def _check_count(source: Item, groups: Item) -> tuple[str, ...]:
@@ -238,7 +236,7 @@ def _check_groups(source: Item, groups: Item, number: Size, learned: Learned) ->
             )
             raise RaisedError(groups.span, "RuntimeError", words, 1)
     elif learned.weight is None:
-        needs = (f"{channels} % {number} == 0",)
+        needs = tuple(filter(None, [indivisible(channels, number)]))
     if learned.weight is None:
         return needs
     (size,) = as_tensor(learned.weight).shape

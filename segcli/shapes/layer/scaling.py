@@ -17,7 +17,7 @@ from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.operands import promote_all
 from segcli.shapes.operations import operation_of
 from segcli.shapes.signatures import Signatures
-from segcli.shapes.values import FLOATING, Item, RaisedError, type_name
+from segcli.shapes.values import FLOATING, Item, RaisedError, Symbol, type_name
 
 _NORMALIZE = "input, p=2.0, dim=1, eps=1e-12, out=None"
 # Half of the smallest float16.
@@ -46,6 +46,9 @@ def normalize(call: Call) -> Computed:
     arguments = (("", source), ("", power), ("", dim), ("keepdim", Item(value=True, text="True", span=call.span)))
     # A ``Reduced``, as what is reduced is a tensor.
     done: Any = operation_of("method", "norm").torch(replace(call, name="norm", space="method", arguments=arguments))
+    if isinstance(eps.value, Symbol):
+        message = f"the value of {eps.text} is not known, and the formula hangs on it"
+        raise SegcliError(message, hint="write the number")
     if not isinstance(eps.value, int | float):
         words = f"clamp_min() received an invalid combination of arguments - got ({type_name(eps.value)})"
         raise RaisedError(eps.span, "TypeError", words)

@@ -1,5 +1,7 @@
 """``F.pixel_shuffle``: channels that become pixels. PyTorch 2.13's rules."""
 
+from collections.abc import Sequence
+
 from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed, Formula, Read
@@ -8,12 +10,51 @@ from segcli.shapes.integers import read_size
 from segcli.shapes.layer.kernels import kept_step, made_like
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.signatures import Signatures
-from segcli.shapes.symbols import product, quotient
-from segcli.shapes.values import RaisedError, Shape, Size
+from segcli.shapes.symbols import indivisible, product, quotient
+from segcli.shapes.values import Item, RaisedError, Shape, Size
 
-_SIGNATURE = Signatures((), ("Tensor input, int upscale_factor",))
-_CHANNELS = 3
+# Channels, height, width.
+PICTURE = 3
+_FUNCTIONS = {"upscale_factor": "pixel_shuffle", "downscale_factor": "pixel_unshuffle"}
 _ADVICE = "write x.reshape(n, c, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c, h * r, w * r)"
+
+
+def read_picture(call: Call, factor_name: str) -> tuple[Item, Item, Size]:
+    """Return what is shuffled, the factor as it is given, and as a size.
+
+    Args:
+        call: The call.
+        factor_name: The factor's name: ``upscale_factor`` or ``downscale_factor``.
+
+    Raises:
+        RaisedError: As PyTorch raises.
+    """
+    bound = bind_call(call, Signatures((), (f"Tensor input, int {factor_name}",)))
+    source, asked = bound["input"].item, bound[factor_name].item
+    ndim, factor, name = len(as_tensor(source).shape), read_size(asked), _FUNCTIONS[factor_name]
+    if ndim < PICTURE:
+        words = f"{name} expects input to have at least 3 dimensions, but got input with {ndim} dimension(s)"
+        raise RaisedError(source.span, "RuntimeError", words)
+    if isinstance(factor, int) and factor <= 0:
+        raise RaisedError(asked.span, "RuntimeError", f"{name} expects a positive {factor_name}, but got {factor}")
+    return source, asked, factor
+
+
+def picture_steps(call: Call, asked: Item, first: int, effects: Sequence[str]) -> tuple[Step, ...]:
+    """Return the trace: the batch stays, and of channels, height and width it is told what becomes of them.
+
+    Args:
+        call: The call.
+        asked: The factor.
+        first: The axis of the channels.
+        effects: What becomes of channels, height and width.
+    """
+    kinds = zip(("channels", "height", "width"), effects, strict=True)
+    steps = [
+        Step(call.stage, asked.text, asked.span, kind, (first + place,), (first + place,), effect)
+        for place, (kind, effect) in enumerate(kinds)
+    ]
+    return *kept_step(call, "batch", range(first), "kept"), *steps
 
 
 def shuffle(call: Call) -> Computed:
@@ -25,17 +66,8 @@ def shuffle(call: Call) -> Computed:
     Raises:
         RaisedError: As PyTorch raises.
     """
-    bound = bind_call(call, _SIGNATURE)
-    source, asked = bound["input"].item, bound["upscale_factor"].item
-    x, factor = as_tensor(source), read_size(asked)
-    if len(x.shape) < _CHANNELS:
-        words = (
-            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {len(x.shape)} dimension(s)"
-        )
-        raise RaisedError(source.span, "RuntimeError", words)
-    if isinstance(factor, int) and factor <= 0:
-        words = f"pixel_shuffle expects a positive upscale_factor, but got {factor}"
-        raise RaisedError(asked.span, "RuntimeError", words)
+    source, asked, factor = read_picture(call, "upscale_factor")
+    x = as_tensor(source)
     *batch, channels, height, width = x.shape
     area = product([factor, factor])
     if isinstance(channels, int) and isinstance(area, int) and channels % area:
@@ -47,19 +79,14 @@ def shuffle(call: Call) -> Computed:
     left = quotient(channels, area)
     shape = (*batch, left, product([height, factor]), product([width, factor]))
     result = made_like(call, x, shape)
-    needs = (f"{channels} % {area} == 0",) if "//" in str(left) else ()
-    first = len(batch)
+    needs = tuple(filter(None, [indivisible(channels, area)]))
     effects = (
         f"{channels} // {area} = {left}",
         f"{height} * {factor} = {shape[-2]}",
         f"{width} * {factor} = {shape[-1]}",
     )
-    steps = [
-        Step(call.stage, asked.text, asked.span, kind, (first + place,), (first + place,), effect)
-        for place, (kind, effect) in enumerate(zip(("channels", "height", "width"), effects, strict=True))
-    ]
-    kept = kept_step(call, "batch", range(first), "kept")
-    return Computed(result, (source,), (*kept, *steps), formula=_formula(shape, factor, area), needs=needs)
+    steps = picture_steps(call, asked, len(batch), effects)
+    return Computed(result, (source,), steps, formula=_formula(shape, factor, area), needs=needs)
 
 
 def _formula(shape: Shape, factor: Size, area: Size) -> Formula | None:

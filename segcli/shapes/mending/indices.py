@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from collections.abc import Sequence as Several
 
 from segcli.shapes.mending.fault import Fault
 from segcli.shapes.text.nodes import Assign, Constant, Name, Node, Sequence, Subscript
-from segcli.shapes.values import Tensor
+from segcli.shapes.values import Size, Tensor
 
 
 def flip(fault: Fault) -> Iterator[str]:
@@ -44,11 +45,25 @@ def fit_mask(fault: Fault) -> Iterator[str]:
         yield from _positions(fault, subscript)
         start = subscript.index.span[0]
         for count in (1, 2):
-            yield fault.with_text((start, start), ":, " * count)
+            if _fits_behind(fault, subscript, count):
+                yield fault.with_text((start, start), ":, " * count)
         for item in _items(subscript):
-            mask = fault.tensor(item)
+            mask = fault.tensor(item) if item.span == (fault.error.start, fault.error.end) else None
             if mask is not None:
                 yield from _other_masks(fault, subscript, item, mask)
+
+
+def _fits_behind(fault: Fault, subscript: Subscript, count: int) -> bool:
+    """Tell whether a mask has the sizes of axes of which so many stand in front, so that it may take those."""
+    sizes = fault.shape(subscript.base) or ()
+    masks = [found.split(", ") for found in re.findall(r"mask \[(.*?)\]", fault.error.message)]
+    return any(_fits(mask, sizes[start:]) for mask in masks for start in range(count, len(sizes)))
+
+
+def _fits(mask: Several[Size], sizes: Several[Size]) -> bool:
+    """Tell whether a mask may take the first of some axes; sizes with different names may be equal."""
+    pairs = list(zip(map(str, mask), map(str, sizes), strict=False))
+    return len(pairs) == len(mask) and all(one == two or not (one + two).isdecimal() for one, two in pairs)
 
 
 def as_masks(fault: Fault) -> Iterator[str]:
@@ -66,9 +81,12 @@ def _other_masks(fault: Fault, subscript: Subscript, item: Node, mask: Tensor) -
     boolean = text if mask.dtype == "bool" else f"{text}.bool()"
     if mask.dtype == "uint8":
         yield fault.with_text(item.span, f"{text}.long()")
-    yield fault.with_text(item.span, f"{boolean}.squeeze(1)")
+    if mask.shape[1:2] == (1,):
+        yield fault.with_text(item.span, f"{boolean}.squeeze(1)")
     # The channels, which a mask of a batch of pictures does not have, go last.
-    yield fault.with_text(subscript.span, f"{base}.movedim(1, -1)[{boolean}]")
+    batch, *rest = fault.shape(subscript.base) or ("",)
+    if _fits(mask.shape, (batch, *rest[1:], *rest[:1])):
+        yield fault.with_text(subscript.span, f"{base}.movedim(1, -1)[{boolean}]")
     if any(isinstance(node, Assign) for node in fault.nodes):
         yield fault.with_text(item.span, f"{boolean}.expand_as({base})")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from segcli.shapes.mending.fault import Fault, Mend, method_call, operands
-from segcli.shapes.text.nodes import Assign, Attribute, Call, Node, Operator, Sequence
+from segcli.shapes.text.nodes import Assign, Attribute, Call, Constant, Node, Operator, Sequence, Slice
 
 # More axes than that nobody adds by hand.
 _MOST_NEW_AXES = 3
@@ -150,4 +150,6 @@ def grid(fault: Fault) -> Iterator[str]:
     for subscript in fault.subscripts():
         items = subscript.index.items if isinstance(subscript.index, Sequence) else ()
         for item in items:
-            yield fault.with_text(item.span, f"{fault.primary(item)}[:, None]")
+            # Of a list, a number or a slice there is no index.
+            if not isinstance(item, Constant | Sequence | Slice):
+                yield fault.with_text(item.span, f"{fault.primary(item)}[:, None]")

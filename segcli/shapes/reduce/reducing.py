@@ -6,8 +6,10 @@ from functools import partial
 
 from segcli.errors import SegcliError
 from segcli.shapes.calls import Call, Operation
+from segcli.shapes.computed import Computed
 from segcli.shapes.reduce.numpy_along import along_numpy
 from segcli.shapes.reduce.numpy_reduce import reduce_numpy
+from segcli.shapes.reduce.of_two import extreme_numpy, extreme_torch, is_no_axis, is_of_two
 from segcli.shapes.reduce.reductions import FUNCTIONS
 from segcli.shapes.reduce.torch_along import along_torch
 from segcli.shapes.reduce.torch_norm import logsumexp_torch, norm_torch
@@ -51,6 +53,16 @@ def _is_lossy(dtype: str, request: Request) -> bool:
     return wanted.name not in (*FLOATING, *COMPLEX) or (dtype in COMPLEX and wanted.name not in COMPLEX)
 
 
+def _reduce_or_compare(call: Call) -> Reduced | Computed:
+    return extreme_torch(call) if is_of_two(call) else _reduce(call, _TORCH[call.name])
+
+
+def _reduce_or_refuse(call: Call) -> Reduced | Computed:
+    if is_of_two(call) and (call.arguments[1][0] or is_no_axis(call)):
+        return extreme_numpy(call)
+    return _reduce(call, _NUMPY[call.name])
+
+
 def _input_place(call: Call) -> int:
     """Find the tensor among the arguments."""
     for place, (keyword, _) in enumerate(call.arguments):
@@ -77,4 +89,7 @@ def _operation(name: str) -> Operation:
     return Operation(partial(_reduce, rule=_TORCH[name]), numpy, advice, read_as)
 
 
-OPERATIONS = {name: _operation(name) for name in FUNCTIONS}
+OPERATIONS = {
+    **{name: _operation(name) for name in FUNCTIONS},
+    **dict.fromkeys(("max", "min"), Operation(_reduce_or_compare, _reduce_or_refuse)),
+}

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from segcli.shapes.rewriting.place import Called, are_known, as_primary, sure_if
+from segcli.shapes.rewriting.place import CASTS, Called, are_known, as_primary, sure_if
+from segcli.shapes.values import Tensor
 
 
 def _transpose(call: Called) -> Iterator[str]:
@@ -75,6 +76,13 @@ def _itself(call: Called) -> Iterator[str]:
     yield call.bare
 
 
+def _to(call: Called) -> Iterator[str]:
+    """Leave out the device."""
+    result = call.place.result
+    if isinstance(result, Tensor) and result.dtype in CASTS:
+        yield call.bare if result.dtype == call.source.dtype else f"{call.owner}.{CASTS[result.dtype]}()"
+
+
 def _select(call: Called) -> Iterator[str]:
     dim = call.axis()
     yield call.owner + call.at(dim, call.text_of(1, "index"))
@@ -107,6 +115,8 @@ WAYS: dict[str, Callable[[Called], Iterator[str]]] = {
     "contiguous": _itself,
     "detach": _itself,
     "cpu": _itself,
+    "cuda": _itself,
+    "to": _to,
     "select": _select,
     "narrow": _narrow,
 }

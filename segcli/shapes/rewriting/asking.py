@@ -5,9 +5,10 @@ from math import prod
 
 from segcli.errors import SegcliError
 from segcli.shapes.answering import answer_with, failure_of
-from segcli.shapes.differences import Case, may_differ, must_differ
+from segcli.shapes.differences import may_differ, must_differ
 from segcli.shapes.evaluate import NUMPY, TORCH, evaluate
 from segcli.shapes.formula import write_formula
+from segcli.shapes.parting_rules import Case
 from segcli.shapes.records import record
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.result import UNKNOWN, Answer, Failure

@@ -105,6 +105,34 @@ def _scatter_add(call: Called) -> Iterator[str]:
     yield f"{call.owner} + {added}"
 
 
+def _spread(call: Called, axis: int, text: str) -> str:
+    """Give what has an entry a position the axes that stand behind it."""
+    behind = len(call.source.shape) - 1 - axis
+    return text + f"[{', '.join([':'] + ['None'] * behind)}]" * bool(behind)
+
+
+def _index_fill(call: Called) -> Iterator[str]:
+    axis, index = call.axis(), as_primary(call.text_of(1, "index"))
+    hit = f"({index}[..., None] == torch.arange({call.size(axis)}))"
+    text = _spread(call, axis, f"{hit}.reshape(-1, {call.size(axis)}).any(0)")
+    yield f"torch.where({text}, {call.text_of(2, 'value')}, {call.bare})"
+
+
+def _index_add(call: Called) -> Iterator[str]:
+    """Add up the slices that go to each position, by a product with what says which do."""
+    axis, node, source = call.axis(), call.node_of(1, "index"), call.node_of(2, "source")
+    if node is None or source is None or call.node_of(3, "alpha") is not None or len(call.source.shape) < 1:
+        return
+    hit = f"torch.arange({call.size(axis)})[:, None] == {as_primary(call.place.text(node))}"
+    given = as_primary(call.place.text(source))
+    slices = given if axis == 0 else f"torch.moveaxis({given}, {axis}, 0)"
+    behind = len(call.source.shape) - 1
+    spread = f"[..., {', '.join(['None'] * behind)}]" if behind else ""
+    text = f"torch.where(({hit}){spread}, {slices}, 0).sum(1)"
+    moved = text if axis == 0 else f"torch.moveaxis({text}, 0, {axis})"
+    yield f"{call.owner} + {moved}"
+
+
 WAYS: dict[str, Callable[[Called], Iterator[str]]] = {
     "gather": _gather,
     "take_along_dim": _take_along,
@@ -114,4 +142,6 @@ WAYS: dict[str, Callable[[Called], Iterator[str]]] = {
     "nonzero": _nonzero,
     "scatter": _scatter,
     "scatter_add": _scatter_add,
+    "index_fill": _index_fill,
+    "index_add": _index_add,
 }

@@ -1,54 +1,13 @@
 """Ways to write layers and their functions with what both libraries have, where there are any."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from segcli.shapes.records import record
+from segcli.shapes.rewriting import losses
+from segcli.shapes.rewriting.applied import Applied, Way
 from segcli.shapes.rewriting.place import Place, Sure, as_primary, is_plain, sure_if
-from segcli.shapes.text.nodes import Argument, Attribute, Call, Node, Text
+from segcli.shapes.text.nodes import Argument, Attribute, Call, Node
 from segcli.shapes.text.nodes import Sequence as Listed
 from segcli.shapes.values import Shape, Size, Tensor
-
-
-@record(frozen=True, slots=True)
-class Applied:
-    """A layer, or its function, with the tensor that it is applied to.
-
-    Attributes:
-        place: Where it stands.
-        node: The tensor's node.
-        source: The tensor.
-        given: The other arguments, by name.
-    """
-
-    place: Place
-    node: Node
-    source: Tensor
-    given: Mapping[str, Node]
-
-    @property
-    def text(self) -> str:
-        """The tensor's text, to be followed by a dot or a bracket."""
-        return as_primary(self.place.text(self.node))
-
-    def pair(self, name: str, default: int) -> tuple[int, int] | None:
-        """Return one int for both axes of a picture, or one for each."""
-        node = self.given.get(name)
-        if node is None:
-            return default, default
-        values = [self.place.value(each) for each in (node.items if isinstance(node, Listed) else (node, node))]
-        numbers = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
-        return (numbers[0], numbers[1]) if len(values) == len(numbers) == 2 else None  # noqa: PLR2004 - a pair
-
-    def says(self, name: str, default: object) -> object:
-        """Return a number or a text that is given, else the default."""
-        node = self.given.get(name)
-        if node is None:
-            return default
-        return node.value if isinstance(node, Text) else self.place.value(node)
-
-
-Way = Callable[[Applied], Iterator[str]]
-_REDUCTIONS = ("mean", "sum", "none")
 
 
 def propose(place: Place, node: Call) -> Iterator[str]:
@@ -188,47 +147,6 @@ def _group_norm(call: Applied) -> Iterator[str]:
     yield sure_if(isinstance(normal, Sure), f"({normal}).reshape({', '.join(sizes)})")
 
 
-def _reduced(text: str, reduction: object) -> str:
-    return text if reduction == "none" else f"({text}).{reduction}()"
-
-
-def _cross_entropy(call: Applied) -> Iterator[str]:
-    node = call.given.get("target")
-    target = None if node is None else call.place.tensor(node)
-    if node is None or target is None or call.given.keys() - {"target", "reduction"}:
-        return
-    known = is_plain(call.source) and 0 not in target.shape and call.says("reduction", "mean") in _REDUCTIONS
-    x, labels = call.text, as_primary(call.place.text(node))
-    axis = 1 if len(call.source.shape) > 1 else 0
-    top = f"torch.amax({x}, {axis}, keepdim=True)"
-    lost = f"torch.log(torch.exp({x} - {top}).sum({axis})) + torch.amax({x}, {axis})"
-    if target.shape == call.source.shape:
-        # Probabilities of all classes.
-        every = f"{x} - {top} - torch.log(torch.exp({x} - {top}).sum({axis}, keepdim=True))"
-        each = f"-(({every}) * {labels}).sum({axis})"
-        reduction = call.says("reduction", "mean")
-        size = call.source.shape[0] if axis else 1
-        yield _reduced(each, reduction) if reduction == "none" else f"({each}).{reduction}()" if size else each
-        return
-    index = f"{labels}[{':, ' * axis}None]"
-    picked = f"torch.take_along_dim({x}, {index}, {axis})" + ("[:, 0]" if axis else "[0]")
-    known = known and target.dtype == "int64"
-    yield sure_if(known, _reduced(f"{lost} - {picked}", call.says("reduction", "mean")), "take_along_dim")
-
-
-def _binary_entropy(call: Applied) -> Iterator[str]:
-    node = call.given.get("target")
-    if node is None or call.given.keys() - {"target", "reduction"}:
-        return
-    target = call.place.tensor(node)
-    alike = target is not None and (target.shape, target.dtype) == (call.source.shape, call.source.dtype)
-    known = alike and is_plain(call.source)
-    x, labels = call.text, as_primary(call.place.text(node))
-    text = f"{x}.clip(0) - {x} * {labels} + torch.log1p(torch.exp(-torch.abs({x})))"
-    reduction = call.says("reduction", "mean")
-    yield sure_if(known and reduction in _REDUCTIONS, _reduced(text, reduction))
-
-
 def _nearest(call: Applied) -> Iterator[str]:
     """Repeat whole pixels, or step over them."""
     result = call.place.result
@@ -278,14 +196,68 @@ def _cropped(call: Applied) -> Iterator[str]:
     yield f"{call.text}[{', '.join(slices)}]"
 
 
+def _embedding(call: Applied) -> Iterator[str]:
+    weight = call.given.get("weight")
+    if weight is not None and call.says("max_norm", None) is None:
+        yield f"{as_primary(call.place.text(weight))}[{call.place.text(call.node)}]"
+
+
+def _length(text: str, dim: object, *, kept: bool) -> str:
+    return f"torch.sqrt(({text} * {text}).sum({dim}{', keepdim=True' * kept}))"
+
+
+def _normalized(call: Applied) -> Iterator[str]:
+    dim = call.says("dim", 1)
+    if call.says("p", 2) == 2 and isinstance(dim, int):  # noqa: PLR2004 - the root of squares
+        yield f"{call.text} / {_length(call.text, dim, kept=True)}.clip({call.says('eps', 1e-12)})"
+
+
+def _cosine(call: Applied) -> Iterator[str]:
+    node, dim = call.given.get("x2"), call.says("dim", 1)
+    if node is not None and isinstance(dim, int):
+        other = as_primary(call.place.text(node))
+        lengths = [f"{_length(text, dim, kept=False)}.clip({call.says('eps', 1e-8)})" for text in (call.text, other)]
+        yield f"({call.text} * {other}).sum({dim}) / ({lengths[0]} * {lengths[1]})"
+
+
+def _scaled(size: str, mark: str, factor: int) -> str:
+    """Write a size times a factor, or divided by it."""
+    if not size.isdecimal():
+        return f"{size}{mark}{factor}"
+    return str(int(size) * factor if mark == "*" else int(size) // factor)
+
+
+def _shuffled(call: Applied) -> Iterator[str]:
+    """Cut the channels into the rows and the columns of a block, and put these beside the pixels."""
+    result, factor = call.place.result, call.says("upscale_factor", None)
+    if isinstance(result, Tensor) and isinstance(factor, int):
+        *batch, height, width = _sizes(call, call.source.shape)
+        channels, first = str(result.shape[-3]), len(batch) - 1
+        cut = ", ".join([*batch[:-1], channels, str(factor), str(factor), height, width])
+        axes = [*range(first), *(first + each for each in (0, 3, 1, 4, 2))]
+        made = ", ".join([*batch[:-1], channels, _scaled(height, "*", factor), _scaled(width, "*", factor)])
+        yield f"{call.text}.reshape({cut}).permute({', '.join(map(str, axes))}).reshape({made})"
+
+
+def _unshuffled(call: Applied) -> Iterator[str]:
+    """Cut the pixels into blocks, and put the places in a block beside the channels."""
+    result, factor = call.place.result, call.says("downscale_factor", None)
+    if isinstance(result, Tensor) and isinstance(factor, int):
+        *batch, channels, height, width = _sizes(call, call.source.shape)
+        first, rows, columns = len(batch), _scaled(height, "//", factor), _scaled(width, "//", factor)
+        cut = ", ".join([*batch, channels, rows, str(factor), columns, str(factor)])
+        axes = [*range(first), *(first + each for each in (0, 2, 4, 1, 3))]
+        made = ", ".join([*batch, _scaled(channels, "*", factor * factor), rows, columns])
+        yield f"{call.text}.reshape({cut}).permute({', '.join(map(str, axes))}).reshape({made})"
+
+
 _POOL = "kernel_size stride padding"
 _MAX = f"{_POOL} dilation ceil_mode return_indices"
 _MAX_LAYER = f"{_POOL} dilation return_indices ceil_mode"
 _AVG = f"{_POOL} ceil_mode count_include_pad divisor_override"
 _RESIZE = "size scale_factor mode align_corners recompute_scale_factor antialias"
-_CROSS = "weight size_average ignore_index reduce reduction label_smoothing"
-_BINARY = "weight size_average reduce reduction pos_weight"
 _LAYERS: dict[str, tuple[str, Way]] = {
+    **losses.WAYS,
     "one_hot": ("num_classes", _one_hot),
     "linear": ("weight bias", _linear),
     "max_pool2d": (_MAX, _pool("max")),
@@ -300,11 +272,13 @@ _LAYERS: dict[str, tuple[str, Way]] = {
     **{f"InstanceNorm{n}d": ("num_features eps", _instance_norm(spatial=n)) for n in (1, 2, 3)},
     "LayerNorm": ("normalized_shape eps", _layer_norm),
     "GroupNorm": ("num_groups num_channels eps", _group_norm),
-    "cross_entropy": (f"target {_CROSS}", _cross_entropy),
-    "CrossEntropyLoss": (f"target {_CROSS}", _cross_entropy),
-    "binary_cross_entropy_with_logits": (f"target {_BINARY}", _binary_entropy),
-    "BCEWithLogitsLoss": (f"target {_BINARY}", _binary_entropy),
     "interpolate": (_RESIZE, _nearest),
     "Upsample": ("size scale_factor mode align_corners", _nearest),
     "pad": ("pad mode value", _cropped),
+    "embedding": ("weight padding_idx max_norm", _embedding),
+    "normalize": ("p dim eps", _normalized),
+    "cosine_similarity": ("x2 dim eps", _cosine),
+    "pixel_shuffle": ("upscale_factor", _shuffled),
+    "PixelShuffle": ("upscale_factor", _shuffled),
+    "pixel_unshuffle": ("downscale_factor", _unshuffled),
 }

@@ -35,6 +35,10 @@ def _reduce(call: Called) -> Iterator[str]:
 
 
 def _extreme(call: Called) -> Iterator[Proposal]:
+    other = call.node_of(0, "other")
+    if other is not None and call.place.tensor(other) is not None:
+        yield f"torch.{call.name}imum({call.bare}, {call.place.text(other)})"
+        return
     # Without a dim there is one result, and the libraries think the same.
     casts = ("", ".int()") if isinstance(call.place.result, Pair) else ()
     yield from ((extreme_values(call), extreme_indices(call, cast)) for cast in casts)

@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import field
 
 from segcli.shapes.answering import answer_with
-from segcli.shapes.differences import Case, are_telling, may_differ, name_difference
+from segcli.shapes.differences import are_telling, may_differ, name_difference
 from segcli.shapes.evaluate import NUMPY, TORCH
+from segcli.shapes.parting_rules import Case
 from segcli.shapes.records import record
 from segcli.shapes.result import UNKNOWN
 from segcli.shapes.rewriting.asking import Asked, Bound, are_alike, ask, case_of, mark, noted, parts

@@ -26,7 +26,7 @@ def is_step(node: Node, bound: Mapping[str, Value]) -> bool:
         case Attribute(base):
             return find_space(node, bound) is None and find_space(base, bound) is None
         case Call(Attribute(base)):
-            return find_space(base, bound) != "nn"
+            return find_space(base, bound) not in ("nn", "math")
         case Call(Call()):
             return True
         case _:

@@ -19,7 +19,7 @@ from segcli.shapes.symbols import product
 from segcli.shapes.values import Item, Parts, RaisedError, Run, Shape, Size, Tensor
 
 _MASK = both("Tensor mask")
-_FILL = both("Tensor mask, Tensor value", "Tensor mask, number value")
+FILL = both("Tensor mask, Tensor value", "Tensor mask, number value")
 _NONZERO = both("*, bool as_tuple=")
 _ARGWHERE = both("")
 _NUMPY_0D = "Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead."
@@ -88,19 +88,10 @@ def masked_fill_torch(call: Call) -> Computed:
     Raises:
         RaisedError: As PyTorch would raise.
     """
-    item, source, bound = bind(call, _FILL)
+    item, source, bound = bind(call, FILL)
     mask, value = bound["mask"].item, bound["value"].item
     broadcast_operands(call, [mask, item])
-    if isinstance(value.value, Tensor) and value.value.shape:
-        words = (
-            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-            f"{len(value.value.shape)} dimension(s)."
-        )
-        raise RaisedError(value.span, "RuntimeError", words)
-    dtype = tensor_in(mask).dtype
-    if dtype != "bool":
-        words = f"masked_fill_ only supports boolean masks, but got mask with dtype {C_NAMES[dtype]}"
-        raise RaisedError(mask.span, "RuntimeError", words)
+    check_fill(mask, value)
     check_number(value, source.dtype)
     together = broadcast_operands(call, [mask, item, value])
     result = replace(call.make(together.shape, source.dtype), labels=together.labels)
@@ -114,6 +105,24 @@ def masked_fill_torch(call: Call) -> Computed:
         why=explain_stored(value, item),
         needs=together.needs,
     )
+
+
+def check_fill(mask: Item, value: Item) -> None:
+    """Refuse what is no mask, and what is no single value.
+
+    Raises:
+        RaisedError: As PyTorch would raise.
+    """
+    if isinstance(value.value, Tensor) and value.value.shape:
+        words = (
+            "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+            f"{len(value.value.shape)} dimension(s)."
+        )
+        raise RaisedError(value.span, "RuntimeError", words)
+    dtype = tensor_in(mask).dtype
+    if dtype != "bool":
+        words = f"masked_fill_ only supports boolean masks, but got mask with dtype {C_NAMES[dtype]}"
+        raise RaisedError(mask.span, "RuntimeError", words)
 
 
 def nonzero_torch(call: Call) -> Computed:

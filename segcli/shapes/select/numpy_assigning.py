@@ -32,6 +32,7 @@ from segcli.shapes.values import (
     Size,
     Symbol,
     Tensor,
+    Unknown,
     format_sizes,
     type_name,
 )
@@ -140,7 +141,7 @@ def _leaves(value: Item) -> list[Item]:
 def _check_leaf(leaf: Item, dtype: str) -> None:
     """Refuse what Python and NumPy do not convert to a dtype."""
     value = leaf.value
-    if dtype == "bool" or isinstance(value, Tensor | Symbol) or (value is None and dtype not in INTEGER):
+    if dtype == "bool" or isinstance(value, Tensor | Symbol | Unknown) or (value is None and dtype not in INTEGER):
         return
     if isinstance(value, str):
         _check_text(leaf, value, dtype)

@@ -29,6 +29,11 @@ SHARED = (
 )
 
 
+# Which errors of a method PyTorch comes to after that.
+SEEN_LATER = (
+    *("The size of tensor a", "output with shape", "result type", "not implemented for", "alpha"),
+    "value cannot be converted",
+)
 # At which of the errors of an index PyTorch looks after that.
 _LATER = ("tensors used as indices must be", "shape mismatch: indexing tensors")
 
@@ -155,6 +160,24 @@ def check_changed(state: Evaluation, target: Item, value: Item, *, in_place: boo
         _refuse_put(state, place, items, replace(value, value=None))
     elif place is not None and isinstance(read, Tensor) and not any(operand.takes for operand in region.operands):
         _refuse(place, _block(state, read) if in_place else _copied(state, read, region.shape), value, alike=True)
+
+
+def check_method(state: Evaluation, name: str, arguments: Sequence[tuple[str, Item]]) -> None:
+    """Refuse what PyTorch refuses to write where it is read, by a method such as ``add_``.
+
+    Args:
+        state: The walk.
+        name: The method.
+        arguments: What the method is given, its tensor first.
+
+    Raises:
+        RaisedError: Where another tensor shares storage with the first; the very same may be read element by element.
+    """
+    (_, first), *others = arguments
+    place = _block(state, first.value) if isinstance(first.value, Tensor) else None
+    for _, item in others:
+        if place is not None and isinstance(item.value, Tensor):
+            _refuse(place, _block(state, item.value), item, alike=not name.startswith(("scatter", "index_")))
 
 
 def _refuse_put(state: Evaluation, place: Block | None, advanced: Sequence[Item], value: Item) -> None:

@@ -2,7 +2,7 @@
 
 from math import isfinite, isnan
 
-from segcli.shapes.compute.promotion import bounds_of
+from segcli.shapes.compute.promotion import bounds_of, in_bounds, left_in
 from segcli.shapes.values import COMPLEX, FLOATING, INTEGER, Item, RaisedError, Tensor, Value
 
 # What PyTorch calls the types of C++.
@@ -67,11 +67,15 @@ def explain_stored(item: Item, target: Item) -> str:
     """Say that a value takes the dtype of what it is stored in; empty where it has it.
 
     Examples:
-        >>> x = Item(Tensor((3,), "int64", "x"), "x", (0, 1))
+        >>> x = Item(Tensor((3,), "uint8", "x"), "x", (0, 1))
         >>> explain_stored(Item(1.5, "1.5", (4, 7)), x), explain_stored(Item(2, "2", (4, 5)), x)
-        ('1.5 becomes int64, as x is', '')
+        ('1.5 becomes uint8, as x is', '')
+        >>> explain_stored(Item(-1, "-1", (4, 6)), x)
+        '-1 becomes 255, as x is uint8'
     """
     dtype = target.value.dtype if isinstance(target.value, Tensor) else ""
+    if dtype in INTEGER and isinstance(item.value, int) and not in_bounds(item.value, dtype):
+        return f"{item.text} becomes {left_in(item.value, dtype)}, as {target.text} is {dtype}"
     if isinstance(item.value, Tensor):
         own = item.value.dtype
     elif isinstance(item.value, float):

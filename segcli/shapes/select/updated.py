@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from segcli.shapes.calls import Call
+from segcli.shapes.compute.promotion import is_number
 from segcli.shapes.computed import Computed, Formula
 from segcli.shapes.indexing import Along, Indexing, Step
 from segcli.shapes.labels import label_indexed
@@ -108,18 +109,25 @@ def updated(call: Call, update: Update, made: Computed) -> Computed:
     *steps, last = shown.steps
     effect = _EFFECTS.get(update.mark, f"changes what is there by {update.mark}")
     last = replace(last, effect=last.effect.replace("is written there", effect))
-    repeats = may_repeat(update.region, writable(update.target).shape)
+    whole = writable(update.target)
+    # Of an expanded tensor, a position is as many elements as it is repeated.
+    shared = bool(update.region.operands) and is_expanded(whole.shape, whole.strides)
+    repeats = may_repeat(update.region, whole.shape)
     form = cast("Formula", shown.formula)
-    body = f"{{left}} {update.mark} {form.body}" if repeats else form.body
+    once = repeats or shared
+    body = f"{{left}} {update.mark} {form.body}" if once else form.body
     dtype, own = cast("Tensor", made.result).dtype, update.tensor.dtype
     stored = f"the result is {dtype}, stored as {own}, as {update.target.text} is" if dtype != own else ""
+    # A number stands there as PyTorch takes it.
+    taken = {item.span: item for item in made.inputs if is_number(item.value)}
     return replace(
         shown,
+        inputs=tuple(taken.get(item.span, item) for item in shown.inputs),
         steps=(*steps, last),
-        formula=Formula(body, form.reads, left=form.left, sign="=" if repeats else f"{update.mark}="),
+        formula=Formula(body, form.reads, left=form.left, sign="=" if once else f"{update.mark}="),
         why="; ".join(filter(None, [update.region.why, stored])),
         rules=shown.rules | made.rules,
-        notes=(*update.region.notes, *made.notes, *_notes(update, repeats=repeats)),
+        notes=(*update.region.notes, *made.notes, *([EXPANDED] if shared else []), *_notes(update, repeats=repeats)),
     )
 
 
@@ -131,13 +139,11 @@ def _needs(shape: Shape, region: Shape) -> list[str]:
 
 
 def _notes(update: Update, *, repeats: bool) -> list[str]:
-    target = writable(update.target)
-    notes = [EXPANDED] if update.region.operands and is_expanded(target.shape, target.strides) else []
-    if repeats:
-        advice = _ADD_UP.get(update.mark, "").format(name=update.target.text)
-        once = "where positions repeat, each counts once: what is changed is a copy, of which one value is written back"
-        notes.append("; ".join(filter(None, [once, advice])))
-    return notes
+    if not repeats:
+        return []
+    advice = _ADD_UP.get(update.mark, "").format(name=update.target.text)
+    once = "where positions repeat, each counts once: what is changed is a copy, of which one value is written back"
+    return ["; ".join(filter(None, [once, advice]))]
 
 
 def refuse_growth(update: Update, shape: Shape, error: Callable[[Shape, Shape], tuple[str, str]]) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from segcli.errors import SegcliError
+from segcli.shapes.operations import BUILTINS, ROOTS
 from segcli.shapes.symbols import remember_order
 from segcli.shapes.text.nodes import Attribute, Call, Node, Operator, Sequence, Subscript
 from segcli.shapes.text.scan import refusal
 from segcli.shapes.text.spec import parse_spec
-from segcli.shapes.text.uses import CLASSIFYING, find_uses, is_classifying
+from segcli.shapes.text.uses import CLASSIFYING, WEIGHING, Use, find_uses, is_classifying
 from segcli.shapes.values import Symbol, Tensor, Value
 
 # The same few SPECs come again and again in a batch; long ones seldom do, and take up room.
@@ -33,10 +34,9 @@ def bind(expr: str, node: Node, specs: Mapping[str, str]) -> dict[str, Value]:
     names = {use.name for use in uses}
     for name in specs:
         if name not in names:
-            message = f"{name} is bound, but {expr if len(expr) <= 40 else 'the expression'} has no such name"  # noqa: PLR2004 - a line
-            raise SegcliError(message, hint=f"its names: {', '.join(sorted(names)) or 'none'}")
+            raise _unused(expr, name, uses)
     other = {use.name for use in uses if not use.index}
-    if any(kind in expr for kind in CLASSIFYING):
+    if any(kind in expr for kind in WEIGHING):
         other |= _probabilities(node, specs)
     values: dict[str, Value] = {
         name: _read_spec(name, spec, "float32" if name in other else "int64") for name, spec in specs.items()
@@ -59,6 +59,19 @@ def bind(expr: str, node: Node, specs: Mapping[str, str]) -> dict[str, Value]:
     return values
 
 
+def _unused(expr: str, name: str, uses: list[Use]) -> SegcliError:
+    """Return the error for a SPEC without a name; a function that is not known may be why nothing has it."""
+    from segcli.shapes.hints import hint_for_function
+
+    for use in uses:
+        if use.function and use.name not in (*ROOTS, *BUILTINS, "slice"):
+            message = f"{use.name[:40]} is not a function that is supported"
+            return refusal(expr, use.span, message, hint_for_function(use.name))
+    names = sorted({use.name for use in uses if not use.function})
+    message = f"{name} is bound, but {expr if len(expr) <= 40 else 'the expression'} has no such name"  # noqa: PLR2004 - a line
+    return SegcliError(message, hint=f"its names: {', '.join(names) or 'none'}")
+
+
 def _probabilities(node: Node, specs: Mapping[str, str]) -> set[str]:
     """Return the targets that have as many axes as the input, so that they hold no numbers of classes."""
     found: set[str] = set()
@@ -79,7 +92,7 @@ def _find_targets(node: object) -> Iterator[tuple[Node, Node]]:
     """Go through the losses whose target holds numbers of classes: the input and the target of each."""
     match node:
         case Call(function, arguments):
-            if is_classifying(function) and len(arguments) > 1:
+            if is_classifying(function, WEIGHING) and len(arguments) > 1:
                 yield arguments[0].node, arguments[1].node
             for part in (function, *(argument.node for argument in arguments)):
                 yield from _find_targets(part)

@@ -45,7 +45,9 @@ MAX_ITEMS = 64
 _MAX_REMEMBERED = 2048
 _MAX_REMEMBERED_CHARACTERS = 200
 
-_WORDS: dict[str, bool | None] = {"True": True, "False": False, "None": None}
+# What nothing but NumPy's words hold.
+_NUMPY = ("np.", "numpy.", ".astype", ".copy(")
+_WORDS: dict[str, bool | str | None] = {"True": True, "False": False, "None": None, "Ellipsis": "..."}
 # The higher, the tighter.
 _COMPARING = 1
 _PRECEDENCE = {
@@ -59,6 +61,9 @@ _PRECEDENCE = {
 }
 _SIGNS = frozenset("-+~")
 _LINKS = frozenset("[.(")
+# A name or a number in front of one of these is all of its expression, as most are.
+_LEAVES = ("name", "number")
+_ENDS = frozenset([",", "]", ")", ":", ""])
 _IN_PLACE = frozenset(f"{mark}=" for mark in IN_PLACE)
 _ENDINGS = {
     ",": "one expression at a time",
@@ -81,11 +86,36 @@ def parse(text: str) -> Node:
         >>> type(node).__name__, node.span
         ('Call', (0, 15))
     """
+    return parse_words(text)[0]
+
+
+def parse_words(text: str) -> tuple[Node, str | None]:
+    """Parse an expression, and say how PyTorch writes it where it is written in NumPy's words.
+
+    Args:
+        text: The expression.
+
+    Returns:
+        Its tree, in PyTorch's words; and the expression in these, None where it is written so.
+
+    Raises:
+        SegcliError: As ``parse`` does.
+
+    Examples:
+        >>> parse_words("np.argmax(x, axis=1)")[1], parse_words("x.argmax(1)")[1]
+        ('torch.argmax(x, axis=1)', None)
+    """
     return _remembered(text) if len(text) <= _MAX_REMEMBERED_CHARACTERS else _parsed(text)
 
 
-def _parsed(text: str) -> Node:
-    return _Parser(text).statement()
+def _parsed(text: str) -> tuple[Node, str | None]:
+    node = _Parser(text).statement()
+    if not any(word in text for word in _NUMPY):
+        return node, None
+    # Most expressions are written in PyTorch's words.
+    from segcli.shapes.text.numpy_words import read_numpy
+
+    return read_numpy(text, node)
 
 
 _remembered = lru_cache(_MAX_REMEMBERED)(_parsed)
@@ -113,6 +143,8 @@ class _Parser(Cursor):
 
     def expression(self, lowest: int = _COMPARING) -> Node:
         """Read operands and the operators between them, from a precedence on."""
+        if self.next.kind in _LEAVES and self.peek(1).text in _ENDS:
+            return self._primary()
         node = self._unary()
         compared = False
         while (level := _PRECEDENCE.get(self.next.text, 0)) >= lowest:

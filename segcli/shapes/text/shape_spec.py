@@ -6,9 +6,11 @@ from difflib import get_close_matches
 from segcli.errors import SegcliError, nearest
 from segcli.shapes.symbols import RESERVED
 from segcli.shapes.values import DTYPES, Labels, Shape, Size
-from segcli.units import parse_size
+from segcli.units import INT64_MAX
 
-HINT = "write a shape (8,16,3 or N,3,H,W), a dtype and a shape (bool:8,16), or a literal ([0,2,5], 3, tensor([0,2]))"
+HINT = (
+    "write a shape (8,16,3 or N,3,H,W), a dtype and a shape (bool:8,16), or a literal ([0,2,5], 3, 0.7, tensor([0,2]))"
+)
 LABEL_HINT = "label every size, as h:8,w:16, or none; a dtype stands before them: int64:h:8,w:16"
 
 # What a message shows of a text, so that it stays on one line.
@@ -89,7 +91,7 @@ def read_shape(name: str, text: str, sizes: str, *, typed: bool) -> tuple[Shape,
     if opened != closed:
         raise _neither(name, text)
     if _NUMBERS.fullmatch(inner):
-        return parse_size(inner, f"{name}="), ()
+        return tuple(_number(name, text, size) for size in re.findall(r"[0-9]+", inner)), ()
     parts = _listed(inner)
     if not any(":" in part for part in parts):
         if len(parts) == 1 and not (typed or opened or inner.endswith(",")):
@@ -109,11 +111,19 @@ def _neither(name: str, text: str, hint: str = HINT) -> SegcliError:
 
 def _size(name: str, text: str, part: str) -> Size:
     if re.fullmatch(r"[0-9]+", part):
-        return parse_size(part, f"{name}=")[0]
+        return _number(name, text, part)
     if not _NAME.fullmatch(part):
         raise _neither(name, text)
     _refuse_reserved(name, text, part, "size")
     return part
+
+
+def _number(name: str, text: str, digits: str) -> int:
+    # Digits are counted before int(), which takes long for many, or raises its own error.
+    if len(digits) > len(str(INT64_MAX)) or int(digits) > INT64_MAX:
+        message = f"{name}={shorten(text)} has the size {shorten(digits)}, expected at most 2^63 - 1"
+        raise SegcliError(message, hint="write a smaller one, or give it a name: N,3")
+    return int(digits)
 
 
 def _label(name: str, text: str, label: str) -> str:

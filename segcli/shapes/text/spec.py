@@ -12,13 +12,16 @@ from segcli.shapes.text.parse import parse
 from segcli.shapes.text.scan import MAX_CHARACTERS
 from segcli.shapes.text.shape_spec import HINT, read_shape, shorten, split_dtype
 from segcli.shapes.values import ELLIPSIS, Item, Listed, Shape, Tensor, Value, check_elements
-from segcli.units import parse_size
+from segcli.units import INT64_MAX
 
 # NumPy has no array of more dimensions.
 MAX_DIMENSIONS = 64
 
 # More elements than any list in an expression could take up.
 _MAX_VALUES = 4096
+
+# A whole number, or a float: 3, -1, 0.7, .5, 1e-6.
+_NUMBER = re.compile(r"-?(?:[0-9]+|(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?)")
 
 _INTEGER_RANGES = {
     "uint8": (0, 255),
@@ -49,6 +52,8 @@ def parse_spec(name: str, text: str, default_dtype: str = "float32") -> Value:
         37
         >>> parse_spec("i", "3"), parse_spec("i", "3,").shape, parse_spec("i", "int64:3").shape
         (3, (3,), (3,))
+        >>> parse_spec("thresh", "0.7"), parse_spec("eps", "1e-6")
+        (0.7, 1e-06)
     """
     text = text.strip()
     if len(text) > MAX_CHARACTERS:
@@ -59,7 +64,7 @@ def parse_spec(name: str, text: str, default_dtype: str = "float32") -> Value:
     dtype, body = split_dtype(name, text)
     if body.startswith("tensor"):
         return _known_tensor(name, text, body, dtype)
-    if not dtype and (body.startswith("[") or body in ("True", "False") or re.fullmatch(r"-?[0-9]+", body)):
+    if not dtype and (body.startswith("[") or body in ("True", "False") or _NUMBER.fullmatch(body)):
         return _literal(name, text, _parsed(name, body))
     return _shaped(name, text, body, dtype, default_dtype)
 
@@ -103,7 +108,10 @@ def _true_count(name: str, text: str, count: str, dtype: str, shape: Shape) -> i
     if dtype not in ("bool", "uint8"):
         message = f"{name}={text} counts the True elements of a {dtype} tensor, expected bool"
         raise SegcliError(message, hint="write bool:8,16#37")
-    (true_count,) = parse_size(count, f"{name}=, after #,")[:1] or (0,)
+    if not re.fullmatch(r"\s*[0-9]{1,19}\s*", count) or int(count) > INT64_MAX:
+        message = f"{name}={shorten(text)} has {shorten(count)!r} behind #, expected how many elements are True"
+        raise SegcliError(message, hint="write bool:8,16#37")
+    true_count = int(count)
     elements = _elements(shape)
     if elements is not None and true_count > elements:
         message = f"{name}={text} has {elements:,} elements, fewer than the {true_count:,} that are to be True"

@@ -9,8 +9,13 @@ from segcli.shapes.text.nodes import Assign, Attribute, Call, Name, Node, Operat
 from segcli.shapes.values import Span
 
 # The functions that look up positions, and which argument behind the tensor holds them.
-_LOOKING_UP = {"one_hot": -1, "gather": 1, "scatter": 1, "scatter_add": 1, "index_select": 1, "take_along_dim": 0}
-_POSITIONS = ("index", "indices")
+_CHANGING = ("scatter", "scatter_add", "scatter_reduce", "index_add", "index_fill")
+_LOOKING_UP = {
+    **dict.fromkeys(("one_hot", "embedding"), -1),
+    **dict.fromkeys(("take_along_dim", "repeat_interleave"), 0),
+    **dict.fromkeys(("gather", "index_select", *_CHANGING, *(f"{name}_" for name in _CHANGING)), 1),
+}
+_POSITIONS = ("index", "indices", "repeats")
 # What gives a tensor of the same numbers, so that where those are positions, these are.
 _KEEPING_NAMES = (
     "view view_as reshape reshape_as flatten unflatten ravel squeeze unsqueeze permute transpose swapaxes movedim t "
@@ -20,7 +25,9 @@ _KEEPING_NAMES = (
 _KEEPING = frozenset(_KEEPING_NAMES.split())
 _KEEPING_ATTRIBUTES = ("T", "mT")
 # The losses whose target holds numbers of classes: the tensor before it is the input.
-CLASSIFYING = ("cross_entropy", "CrossEntropyLoss")
+CLASSIFYING = ("cross_entropy", "CrossEntropyLoss", "nll_loss", "NLLLoss")
+# Those of them that take probabilities, too.
+WEIGHING = CLASSIFYING[:2]
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -131,16 +138,18 @@ def _position_places(function: Node) -> tuple[int | None, tuple[str, ...]]:
     """
     if is_classifying(function):
         return 1, ("target",)
+    if isinstance(function, Call) and is_classifying(function, ("Embedding",)):
+        return 0, ("input",)
     if not isinstance(function, Attribute) or function.name not in _LOOKING_UP:
         return None, ()
     of_torch = isinstance(function.base, Name) and function.base.name in ROOTS
     return _LOOKING_UP[function.name] + of_torch, _POSITIONS
 
 
-def is_classifying(function: Node) -> bool:
+def is_classifying(function: Node, names: tuple[str, ...] = CLASSIFYING) -> bool:
     """Tell whether a function, or a layer, is a loss whose target holds numbers of classes."""
     called = function.function if isinstance(function, Call) else function
-    return isinstance(called, Attribute) and called.name in CLASSIFYING
+    return isinstance(called, Attribute) and called.name in names
 
 
 def _is_kept(function: Node, *, of_torch: bool) -> bool:
