@@ -36,6 +36,7 @@ class Machine:
         protocol: Its protocol.
         detached: The strings that a number says the memo could have pushed.
         kept: One more than the greatest number under which something was kept in turn.
+        spare: The number from which on none is in use, but for those of `detached`.
     """
 
     def __init__(self, name: str, tell: Callable[[], int], resolve: Resolve = resolve_zip) -> None:
@@ -66,6 +67,10 @@ class Machine:
         self.protocol = 0
         self.detached: list[Detached] = []
         self.kept = 0
+        self.spare = 1
+        # Numbers out of turn, and those of them that something asks for: not those of a mark.
+        self._strays: set[int] = set()
+        self._asked: set[int] = set()
         # Strings that were kept under a number out of turn.
         self._jumps: list[tuple[Text, int]] = []
 
@@ -165,8 +170,10 @@ class Machine:
         # Python 2 counts from 1.
         if index <= max(self.kept, 1):
             self.kept = max(self.kept, index + 1)
-        elif isinstance(node, Text) and node.place.end == self.position:
-            self._jumps.append((node, index))
+        else:
+            self._strays.add(index)
+            if isinstance(node, Text) and node.place.end == self.position:
+                self._jumps.append((node, index))
         self._memo[index] = node
         if len(self._memo) > MAX_MEMO:
             self._give_up()
@@ -179,6 +186,8 @@ class Machine:
         """Put on the stack what was kept under a number."""
         if index not in self._memo:
             self.fail(f"nothing was kept under {index}")
+        if index in self._strays:
+            self._asked.add(index)
         self.repeat(self._memo[index])
 
     def repeat(self, node: Node) -> None:
@@ -322,6 +331,9 @@ class Machine:
             meant = self._memo.get(index - self.kept - 1)
             if isinstance(meant, Text):
                 self.detached.append(Detached(text, meant.literal, text.place.end, index - self.kept - 1))
+                self._strays.discard(index)
+        # torch leaves out no number; where someone did, those beyond the gap are in use, too.
+        self.spare = max([self.kept, *self._strays, *self._asked]) + 1
 
 
 def _kind(node: Node) -> str:

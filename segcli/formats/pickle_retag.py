@@ -29,6 +29,7 @@ Edit = tuple[int, int, bytes]
 # Large enough that a write costs little.
 _PIECE_BYTES = 2**16
 _BYTE = 0xFF
+_LARGEST = 2**32 - 1
 _POP = b"0"
 
 
@@ -188,8 +189,14 @@ class _Changes:
         mark = b""
         if index is not None:
             is_counted = "MEMOIZE" in self._walk.opcodes
-            mark = reference + _POP if is_counted else _indexed(b"q", b"r", self._walk.kept + 1 + index)
+            mark = reference + _POP if is_counted else self._numbered(self._walk.spare + index)
         return text.place.start, text.place.end, spelled + mark
+
+    def _numbered(self, number: int) -> bytes:
+        if number > _LARGEST:
+            message = f"the pickle keeps something under {self._walk.spare - 1}, and has no number left for a tag"
+            raise SegcliError(message, hint="torch.save did not write it: load and save it again with torch")
+        return _indexed(b"q", b"r", number)
 
 
 def _new_frames(data: bytes, walk: Walk, edits: _Edits) -> Iterator[Edit]:

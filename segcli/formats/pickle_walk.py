@@ -39,6 +39,7 @@ class Walk:
         end: The byte behind its last.
         detached: The strings that a number says the memo could have pushed: what `pickle_retag` leaves.
         kept: One more than the greatest number under which something was kept in turn.
+        spare: The number from which on none is in use, but for those of ``detached``.
     """
 
     root: Node
@@ -53,6 +54,7 @@ class Walk:
     end: int
     detached: tuple[Detached, ...] = ()
     kept: int = 0
+    spare: int = 1
 
 
 def walk(data: bytes, name: str, resolve: Resolve = resolve_zip, *, keep: bool = True) -> Walk:
@@ -131,6 +133,7 @@ def _follow(stream: BinaryIO, machine: Machine) -> Walk:
         end=stream.tell(),
         detached=tuple(machine.detached),
         kept=machine.kept,
+        spare=machine.spare,
     )
 
 

@@ -127,6 +127,28 @@ def test_a_mark_that_something_asks_for_is_none() -> None:
     assert loaded(moved(asked, "cpu"))[3] == "mps"
 
 
+def test_numbers_beyond_a_gap_are_left_to_those_who_use_them() -> None:
+    # A pickle that leaves out numbers, as torch's never does: 3 is kept under 7, and asked for at the end.
+    data = pickled(["cpu", storage("cpu"), "end"])
+    assert walk(data, "it").spare == walk(data, "it").kept + 1
+    start = data.index(b"X\x03\0\0\0end")
+    beyond = walk(data, "it").kept + 2
+    gap = data[: start + 8] + b"q" + bytes([beyond]) + data[start + 10 : -2] + b"h" + bytes([beyond]) + b"e."
+    assert loaded(gap)[3] == "end"
+    assert walk(gap, "it").spare == beyond + 1
+    assert loaded(moved(gap, "cuda:0"))[3] == "end"
+
+
+def test_a_pickle_without_numbers_left_is_refused() -> None:
+    data = pickled(["cpu", storage("cpu"), "end"])
+    start = data.index(b"X\x03\0\0\0end")
+    full = data[: start + 8] + b"r" + b"\xff" * 4 + data[start + 10 :]
+    with pytest.raises(
+        SegcliError, match="the pickle keeps something under 4294967295, and has no number left for a tag"
+    ):
+        moved(full, "cuda:0")
+
+
 STORAGE = b"ctorch\nFloatStorage\n"
 
 
