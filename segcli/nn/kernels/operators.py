@@ -33,11 +33,25 @@ def ask(problem: Problem, wanted: Wanted, *, backend: str = "auto", validate: bo
         SegcliError: Where the backend that was named cannot be had.
     """
     settings = (problem.multiclass, problem.ignore_index, [problem.gamma, problem.bound])
-    return Answer(*_statistics(problem.logits, problem.labels, *settings, list(astuple(wanted)), backend, validate))
+    ask_now = _statistics if needs_operator(problem.logits) else _statistics_now
+    return Answer(*ask_now(problem.logits, problem.labels, *settings, list(astuple(wanted)), backend, validate))
 
 
-@torch.library.custom_op("segcli::statistics", mutates_args=())
-def _statistics(
+def needs_operator(*tensors: Tensor) -> bool:
+    """Whether a graph is made, of gradients or by a compiler, in which an operator of torch has to stand.
+
+    Elsewhere its function may be called as it is: at the first call of an operator torch imports its compiler, which
+    takes longer than importing torch.
+
+    Examples:
+        >>> needs_operator(torch.zeros(1)), needs_operator(torch.zeros(1, requires_grad=True))
+        (False, True)
+    """
+    wants_gradient = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return wants_gradient or torch.compiler.is_compiling()
+
+
+def _statistics_now(
     logits: Tensor,
     labels: Tensor,
     multiclass: bool,  # noqa: FBT001 - an operator of torch takes plain values, by position
@@ -54,6 +68,9 @@ def _statistics(
         if message:
             raise UnsoundError(message)
     return answer.sums, answer.pixels, answer.predictions, answer.confusion, answer.sound
+
+
+_statistics = torch.library.custom_op("segcli::statistics", _statistics_now, mutates_args=())
 
 
 @_statistics.register_fake
@@ -133,13 +150,20 @@ def shapes(problem: Problem, wanted: Wanted) -> _Answer:
     )
 
 
-@torch.library.custom_op("segcli::argmax", mutates_args=())
 def largest(logits: Tensor, backend: str) -> Tensor:
     """Return the class with the largest logit: (N, C, P) to (N, P), int64."""
+    found: Tensor = (_largest if needs_operator() else _largest_now)(logits.detach(), backend)
+    return found
+
+
+def _largest_now(logits: Tensor, backend: str) -> Tensor:
     return backends.load(backends.choose(logits, backend)).argmax(logits)
 
 
-@largest.register_fake
+_largest = torch.library.custom_op("segcli::argmax", _largest_now, mutates_args=())
+
+
+@_largest.register_fake
 def _(logits: Tensor, backend: str) -> Tensor:
     del backend
     return logits.new_empty((logits.shape[0], logits.shape[2]), dtype=torch.int64)

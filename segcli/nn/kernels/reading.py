@@ -244,7 +244,7 @@ def argmax(logits: Tensor, *, backend: Backend = "auto") -> Tensor:
             f"logits are {logits.dtype} of shape {tuple(logits.shape)}, expected floats (N, C, *S) with C of 1 or more"
         )
         raise ValueError(message)
-    found: Tensor = largest(rows_of_pixels(logits, "multiclass"), backend)
+    found = largest(rows_of_pixels(logits, "multiclass"), backend)
     return found.view(logits.shape[:1] + logits.shape[2:])
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from segcli.nn.kernels.operators import needs_operator
 from segcli.nn.kernels.precision import accumulator
 from segcli.nn.kernels.problem import COUNT, CROSS_ENTROPY, HARD, N_HARD
 from segcli.nn.kernels.processes import all_reduce, name_of
@@ -60,11 +61,11 @@ def kept_of(found: Statistics, n_min: NMin, semantics: Semantics, group: Any) ->
         message = "found has no losses of pixels, which OHEM chooses from: read with pixels=True"
         raise ValueError(message)
     settings = (found.mode == "multiclass", float(found.thresh), as_ints(n_min), semantics, name_of(group))
-    return Kept(*_kept(found.sums, found.pixels, found.labels, *settings))
+    keep_now = _kept if needs_operator(found.sums, found.pixels) else _kept_now
+    return Kept(*keep_now(found.sums, found.pixels, found.labels, *settings))
 
 
-@torch.library.custom_op("segcli::ohem_kept", mutates_args=())
-def _kept(
+def _kept_now(
     sums: Tensor,
     pixels: Tensor,
     labels: Tensor,
@@ -90,6 +91,9 @@ def _kept(
     numbers = (choice.n_valid, choice.n_hard, choice.n_min, choice.n_kept, choice.level, choice.part)
     facts = torch.tensor([*numbers, BRANCHES.index(choice.branch), divisor], dtype=torch.float64)
     return all_reduce(by_label, group), facts, share
+
+
+_kept = torch.library.custom_op("segcli::ohem_kept", _kept_now, mutates_args=())
 
 
 @_kept.register_fake

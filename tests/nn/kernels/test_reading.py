@@ -1,6 +1,8 @@
 """The public face of the kernels: what goes in, what comes out, and what torch.compile makes of it."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -266,3 +268,20 @@ def test_triton_is_the_best_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch)
     logits = torch.zeros(1, 2, 3, device="meta")
     assert backends.choose(logits, "auto") == backends.choose(logits, "triton") == "triton"
     assert backends.load("triton") is triton_kernels
+
+
+WITHOUT_A_GRAPH = """
+import sys, torch
+from segcli.nn import ohem_of
+from segcli.nn.kernels import argmax, statistics
+logits = torch.zeros(1, 3, 8)
+ohem_of(statistics(logits, torch.zeros(1, 8, dtype=torch.uint8), pixels=True))
+argmax(logits)
+print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+"""
+
+
+def test_without_a_graph_torchs_compiler_is_not_imported() -> None:
+    # It takes longer than importing torch.
+    run = subprocess.run([sys.executable, "-c", WITHOUT_A_GRAPH], check=True, stdout=subprocess.PIPE, text=True)
+    assert run.stdout == "[]\n"
