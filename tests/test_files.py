@@ -378,7 +378,7 @@ def test_a_request_to_end_raises(tmp_path: Path) -> None:
     # Whoever measures coverage may listen.
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        with pytest.raises(SystemExit) as caught, raising_at_the_end():
+        with pytest.raises(SystemExit, match="143") as caught, raising_at_the_end():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(1)
         assert caught.value.code == 143

@@ -1,6 +1,5 @@
 """The losses of one batch in memory, as numbers; all of them from one read of the logits."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,11 +8,11 @@ from segcli.loss.layout import Layout
 from segcli.loss.result import LossValue, OhemValue
 from segcli.loss.settings import LossSettings
 from segcli.nn.kernels.reading import Statistics, statistics
-from segcli.nn.kernels.selection import check_thresh, loss_bound
+from segcli.nn.kernels.selection import check_thresh
 from segcli.nn.losses.cross_entropy import cross_entropy_of
 from segcli.nn.losses.dice import dice_of
 from segcli.nn.losses.focal import alpha_of_labels, check_alpha, focal_of
-from segcli.nn.losses.ohem import ohem_of
+from segcli.nn.losses.ohem import effective_thresholds, ohem_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +68,7 @@ def _ohem(batch: Batch) -> LossValue:
     check_thresh(thresh)
     parts = ohem_of(batch.found, n_min=batch.settings.n_min)
     choice, losses, kept = parts.choice, parts.losses.flatten(), parts.kept.flatten()
-    untouched = choice.branch in ("hard", "none")
+    threshold, loss_threshold = effective_thresholds(thresh, choice)
     return OhemValue(
         value=parts.loss.item(),
         per_class=_quotients(losses, kept),
@@ -77,8 +76,8 @@ def _ohem(batch: Batch) -> LossValue:
         n_hard=choice.n_hard,
         n_min=choice.n_min,
         n_kept=choice.n_kept,
-        threshold=thresh if untouched else math.exp(-choice.level),
-        loss_threshold=loss_bound(thresh) if untouched else choice.level,
+        threshold=threshold,
+        loss_threshold=loss_threshold,
         branch=choice.branch,
         n_kept_per_class=tuple(kept.tolist()),
     )

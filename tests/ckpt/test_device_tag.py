@@ -35,6 +35,6 @@ def test_others_are_refused(tag: str, words: str) -> None:
 
 @pytest.mark.parametrize("tag", ["gpu", "GPU", "nvidia"])
 def test_who_types_gpu_means_cuda(tag: str) -> None:
-    with pytest.raises(SegcliError) as caught:
+    with pytest.raises(SegcliError, match=tag) as caught:
         check_tag(tag)
     assert caught.value.hint == "such a GPU is cuda, or cuda:0"

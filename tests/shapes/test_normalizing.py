@@ -244,7 +244,7 @@ def test_more_layers_by_hand() -> None:
 
 def test_no_groups_at_all() -> None:
     error = explain("nn.GroupNorm(0, C)(x)", {"x": "N,C,H"}).torch.error
-    with pytest.raises(ZeroDivisionError) as caught:
+    with pytest.raises(ZeroDivisionError, match="zero") as caught:
         torch.nn.GroupNorm(0, 8)
     assert error is not None
     assert (error.type, error.message) == ("ZeroDivisionError", str(caught.value))

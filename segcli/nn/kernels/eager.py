@@ -11,8 +11,8 @@ from torch import Tensor
 
 from segcli.nn.kernels import sigmoid_tile, softmax_tile
 from segcli.nn.kernels.pages import in_large_pages
-from segcli.nn.kernels.precision import accumulator, compute_dtype
-from segcli.nn.kernels.problem import DIFFERENTIABLE, IGNORED, N_COLUMNS, Answer, Problem, Wanted, empty
+from segcli.nn.kernels.precision import compute_dtype
+from segcli.nn.kernels.problem import DIFFERENTIABLE, IGNORED, Answer, Problem, Wanted, blank
 from segcli.nn.kernels.tile import Tile
 
 # How many logits a tile has: 2 MB of float32, about the second-level caches of two cores. A device with memory of its
@@ -27,7 +27,10 @@ _MOST_IN_A_BYTE = 255
 def forward(problem: Problem, wanted: Wanted) -> Answer:
     """Answer a problem; see `segcli.nn.kernels.problem`."""
     logits, labels = problem.logits, problem.labels
-    answer = _blank(problem, wanted)
+    answer = blank(problem, wanted)
+    for counted in (answer.sums, answer.confusion):
+        counted.zero_()
+    answer.sound.fill_(True)  # noqa: FBT003 - a value
     kind = softmax_tile if problem.multiclass else sigmoid_tile
     for image, part in _parts(logits):
         x = logits[image, :, part].to(compute_dtype(logits.dtype))
@@ -69,21 +72,6 @@ def argmax(logits: Tensor) -> Tensor:
     for image, part in _parts(logits):
         predictions[image, part] = _largest(logits[image, :, part])
     return predictions
-
-
-def _blank(problem: Problem, wanted: Wanted) -> Answer:
-    logits, labels = problem.logits, problem.labels
-    (n_images, n_classes), device = logits.shape[:2], logits.device
-    of_losses, whole = compute_dtype(logits.dtype), torch.int64
-    return Answer(
-        sums=torch.zeros(n_images, problem.n_rows, N_COLUMNS, dtype=accumulator(logits), device=device),
-        pixels=torch.empty_like(labels, dtype=of_losses) if wanted.pixels else empty(logits, of_losses),
-        predictions=torch.empty_like(labels, dtype=whole) if wanted.predictions else empty(logits, whole),
-        confusion=torch.zeros(n_classes, n_classes, dtype=whole, device=device)
-        if wanted.confusion
-        else empty(logits, whole),
-        sound=torch.ones(2, dtype=torch.bool, device=device),
-    )
 
 
 def _parts(logits: Tensor) -> Iterator[tuple[int, slice]]:

@@ -8,14 +8,24 @@ from torch import Tensor
 
 from segcli.nn.kernels import backends
 from segcli.nn.kernels.checks import unsoundness
-from segcli.nn.kernels.precision import accumulator, compute_dtype
-from segcli.nn.kernels.problem import N_COLUMNS, Answer, Problem, Wanted, empty
+from segcli.nn.kernels.problem import Answer, Problem, Wanted, blank
 
 _Answer = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 class UnsoundError(ValueError):
     """Logits that are not finite, or labels that are no class; the place is counted in (N, C, P)."""
+
+
+def refuse(logits: Tensor, labels: Tensor, n_labels: int, ignore_index: int | None) -> None:
+    """Raise with what `unsoundness` says, if anything.
+
+    Raises:
+        UnsoundError: For logits that are not finite, and labels that are none.
+    """
+    message = unsoundness(logits, labels, n_labels, ignore_index)
+    if message:
+        raise UnsoundError(message)
 
 
 def ask(problem: Problem, wanted: Wanted, *, backend: str = "auto", validate: bool = True) -> Answer:
@@ -64,9 +74,7 @@ def _statistics_now(
     problem = Problem(logits, labels, multiclass, ignore_index, *numbers)
     answer = backends.load(backends.choose(logits, backend)).forward(problem, Wanted(*wanted))
     if validate and not bool(answer.sound.all()):
-        message = unsoundness(logits, labels, logits.shape[1] if multiclass else 2, ignore_index)
-        if message:
-            raise UnsoundError(message)
+        refuse(logits, labels, logits.shape[1] if multiclass else 2, ignore_index)
     return answer.sums, answer.pixels, answer.predictions, answer.confusion, answer.sound
 
 
@@ -85,7 +93,8 @@ def _(
     validate: bool,  # noqa: FBT001
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     del backend, validate
-    return shapes(Problem(logits, labels, multiclass, ignore_index, *numbers), Wanted(*wanted))
+    answer = blank(Problem(logits, labels, multiclass, ignore_index, *numbers), Wanted(*wanted))
+    return answer.sums, answer.pixels, answer.predictions, answer.confusion, answer.sound
 
 
 @torch.library.custom_op("segcli::statistics_backward", mutates_args=())
@@ -134,20 +143,6 @@ def _gradient(ctx: Any, grad_sums: Tensor, grad_pixels: Tensor, *_: Tensor) -> t
 
 
 _statistics.register_autograd(_gradient, setup_context=_remember)
-
-
-def shapes(problem: Problem, wanted: Wanted) -> _Answer:
-    """Return uninitialised tensors of the shapes and dtypes of an answer."""
-    logits, labels = problem.logits, problem.labels
-    n_images, n_classes = logits.shape[:2]
-    of_losses, whole = compute_dtype(logits.dtype), torch.int64
-    return (
-        logits.new_empty((n_images, problem.n_rows, N_COLUMNS), dtype=accumulator(logits)),
-        logits.new_empty(labels.shape, dtype=of_losses) if wanted.pixels else empty(logits, of_losses),
-        logits.new_empty(labels.shape, dtype=whole) if wanted.predictions else empty(logits, whole),
-        logits.new_empty((n_classes, n_classes), dtype=whole) if wanted.confusion else empty(logits, whole),
-        logits.new_empty(2, dtype=torch.bool),
-    )
 
 
 def largest(logits: Tensor, backend: str) -> Tensor:

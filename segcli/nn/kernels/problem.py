@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from segcli.nn.kernels.precision import accumulator, compute_dtype
+
 # The columns of the sums, by the label of the pixel (of the element, with sigmoids) unless said otherwise. Ignored
 # places count nowhere.
 COUNT = 0  # how many
@@ -98,6 +100,26 @@ class Answer:
     predictions: Tensor
     confusion: Tensor
     sound: Tensor
+
+
+def blank(problem: Problem, wanted: Wanted) -> Answer:
+    """Return an answer whose tensors are not yet written.
+
+    Examples:
+        >>> problem = Problem(torch.zeros(2, 3, 4), torch.zeros(2, 4, dtype=torch.uint8), True, None, 2.0, 0.3)
+        >>> blank(problem, Wanted(pixels=True)).pixels.shape
+        torch.Size([2, 4])
+    """
+    logits, labels = problem.logits, problem.labels
+    n_images, n_classes = logits.shape[:2]
+    of_losses, whole = compute_dtype(logits.dtype), torch.int64
+    return Answer(
+        sums=logits.new_empty((n_images, problem.n_rows, N_COLUMNS), dtype=accumulator(logits)),
+        pixels=logits.new_empty(labels.shape, dtype=of_losses) if wanted.pixels else empty(logits, of_losses),
+        predictions=logits.new_empty(labels.shape, dtype=whole) if wanted.predictions else empty(logits, whole),
+        confusion=logits.new_empty((n_classes, n_classes), dtype=whole) if wanted.confusion else empty(logits, whole),
+        sound=logits.new_empty(2, dtype=torch.bool),
+    )
 
 
 def empty(like: Tensor, dtype: torch.dtype) -> Tensor:

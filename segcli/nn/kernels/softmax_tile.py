@@ -18,6 +18,7 @@ from segcli.nn.kernels.problem import (
     SQUARES,
     Problem,
 )
+from segcli.nn.kernels.rows import sum_by_row
 from segcli.nn.kernels.tile import Tile, focal, loss_gradient, valid_labels
 
 # Sums over all valid pixels, whatever their label.
@@ -52,7 +53,7 @@ def sums(problem: Problem, tile: Tile, *, squares: bool) -> Tensor:
     }
     result = torch.zeros(n_classes, N_COLUMNS, dtype=dtype, device=p.device)
     for column, values in by_label.items():
-        result[:, column] = _by_row(values, tile.row, n_classes)
+        result[:, column] = sum_by_row(values, tile.row, n_classes)
     # Some thousand values are added in pairs in their own dtype, tiles in the accumulator's.
     result[:, PREDICTED] = p.sum(1)
     if squares:
@@ -92,19 +93,3 @@ def _at(values: Tensor, row: Tensor) -> Tensor:
 
 def _places(values: Tensor, row: Tensor) -> Tensor:
     return torch.arange(values.shape[1], device=row.device).add_(row, alpha=values.shape[1])
-
-
-def _by_row(values: Tensor, row: Tensor, n_rows: int) -> Tensor:
-    """Add up ``values`` by row, in float64 where there is any, in an order that does not change from run to run."""
-    return torch.bincount(row, weights=values, minlength=n_rows) if values.is_cpu else by_masks(values, row, n_rows)
-
-
-def by_masks(values: Tensor, row: Tensor, n_rows: int) -> Tensor:
-    """Add up by row where the sums of a bincount depend on the order in which threads come.
-
-    Examples:
-        >>> by_masks(torch.tensor([1.0, 2.0, 4.0]), torch.tensor([0, 2, 2]), 3)
-        tensor([1., 0., 6.], dtype=torch.float64)
-    """
-    chosen = row == torch.arange(n_rows, device=row.device).unsqueeze(1)
-    return (chosen * values).sum(1, dtype=accumulator(values))

@@ -9,7 +9,7 @@ from segcli.nn.kernels.checks import Mode
 from segcli.nn.kernels.precision import compute_dtype
 from segcli.nn.kernels.reading import Statistics
 from segcli.nn.losses.inputs import Weights, read
-from segcli.nn.losses.region import Absent, Reduce, RegionLoss, RegionParts, check_settings, region_parts
+from segcli.nn.losses.region import Absent, OverlapLoss, Reduce, RegionParts, check_settings, region_parts
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -183,7 +183,7 @@ def dice_of(
     )
 
 
-class DiceLoss(RegionLoss):
+class DiceLoss(OverlapLoss):
     """`dice_loss` as a module; ``weight`` moves with it from device to device.
 
     Examples:
@@ -191,37 +191,6 @@ class DiceLoss(RegionLoss):
         >>> DiceLoss(smooth=0)(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 1]]))
         tensor(0.5000)
     """
-
-    def __init__(  # noqa: PLR0913 - those of the function
-        self,
-        smooth: float = 1.0,
-        ignore_index: int | None = 255,
-        *,
-        squared: bool = False,
-        reduce: Reduce = "image",
-        absent: Absent = "skip",
-        weight: Weights = None,
-        mode: Mode = "multiclass",
-        from_logits: bool = True,
-        process_group: "ProcessGroup | None" = None,
-        backend: Backend = "auto",
-        validate: bool = True,
-    ) -> None:
-        """Keep the settings; see `dice_parts`."""
-        check_settings(smooth, reduce, absent)
-        super().__init__(
-            smooth=smooth,
-            ignore_index=ignore_index,
-            reduce=reduce,
-            weight=weight,
-            mode=mode,
-            from_logits=from_logits,
-            process_group=process_group,
-            backend=backend,
-            validate=validate,
-        )
-        self.squared = squared
-        self.absent: Absent = absent
 
     def of(self, found: Statistics) -> DiceParts:
         """Return the loss of a read that several losses share."""
@@ -233,11 +202,4 @@ class DiceLoss(RegionLoss):
             absent=self.absent,
             weight=self.weight,
             process_group=self.process_group,
-        )
-
-    def extra_repr(self) -> str:
-        """Say the settings."""
-        return (
-            f"smooth={self.smooth}, squared={self.squared}, reduce={self.reduce!r}, absent={self.absent!r}, "
-            f"mode={self.mode!r}, ignore_index={self.ignore_index}"
         )

@@ -9,7 +9,7 @@ from segcli.nn.kernels.checks import Mode
 from segcli.nn.kernels.precision import compute_dtype
 from segcli.nn.kernels.reading import Statistics
 from segcli.nn.losses.inputs import Weights, read
-from segcli.nn.losses.region import Absent, Reduce, RegionLoss, RegionParts, check_settings, region_parts
+from segcli.nn.losses.region import Absent, OverlapLoss, Reduce, RegionParts, check_settings, region_parts
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -129,7 +129,7 @@ def jaccard_of(
     )
 
 
-class JaccardLoss(RegionLoss):
+class JaccardLoss(OverlapLoss):
     """`jaccard_loss` as a module; ``weight`` moves with it from device to device.
 
     Examples:
@@ -137,37 +137,6 @@ class JaccardLoss(RegionLoss):
         >>> JaccardLoss(smooth=0)(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 1]]))
         tensor(0.6667)
     """
-
-    def __init__(  # noqa: PLR0913 - those of the function
-        self,
-        smooth: float = 1.0,
-        ignore_index: int | None = 255,
-        *,
-        squared: bool = False,
-        reduce: Reduce = "image",
-        absent: Absent = "skip",
-        weight: Weights = None,
-        mode: Mode = "multiclass",
-        from_logits: bool = True,
-        process_group: "ProcessGroup | None" = None,
-        backend: Backend = "auto",
-        validate: bool = True,
-    ) -> None:
-        """Keep the settings; see `jaccard_loss`."""
-        check_settings(smooth, reduce, absent)
-        super().__init__(
-            smooth=smooth,
-            ignore_index=ignore_index,
-            reduce=reduce,
-            weight=weight,
-            mode=mode,
-            from_logits=from_logits,
-            process_group=process_group,
-            backend=backend,
-            validate=validate,
-        )
-        self.squared = squared
-        self.absent: Absent = absent
 
     def of(self, found: Statistics) -> RegionParts:
         """Return the loss of a read that several losses share."""
@@ -179,11 +148,4 @@ class JaccardLoss(RegionLoss):
             absent=self.absent,
             weight=self.weight,
             process_group=self.process_group,
-        )
-
-    def extra_repr(self) -> str:
-        """Say the settings."""
-        return (
-            f"smooth={self.smooth}, squared={self.squared}, reduce={self.reduce!r}, absent={self.absent!r}, "
-            f"mode={self.mode!r}, ignore_index={self.ignore_index}"
         )

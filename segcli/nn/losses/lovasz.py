@@ -12,6 +12,7 @@ from segcli.nn.kernels.processes import total_over
 from segcli.nn.kernels.reading import rows_of_pixels, whole_labels
 from segcli.nn.losses.inputs import Weights, as_logits, checked_weights, class_weights
 from segcli.nn.losses.lovasz_extension import lovasz
+from segcli.nn.losses.region import check_name
 from segcli.nn.losses.sums import ratio
 
 if TYPE_CHECKING:
@@ -188,10 +189,8 @@ def check_settings(classes: Classes, reduce: Reduce, process_group: "ProcessGrou
     Raises:
         ValueError: For an unknown name, and for ranks that would have to sort together.
     """
-    for name, value, known in (("classes", classes, get_args(Classes)), ("reduce", reduce, get_args(Reduce))):
-        if value not in known:
-            message = f"{name} is {value!r}, expected {' or '.join(known)}"
-            raise ValueError(message)
+    check_name("classes", classes, get_args(Classes))
+    check_name("reduce", reduce, get_args(Reduce))
     if process_group is not None and reduce == "batch":
         message = "process_group is given and reduce is 'batch': a Lovász loss sorts the errors of one process"
         message += ", expected reduce='image', whose mean is exact across ranks"

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segcli.nn.kernels.checks import refuse_unsound
-from segcli.nn.kernels.operators import UnsoundError
+from segcli.nn.kernels.operators import needs_operator, refuse
 from segcli.nn.kernels.precision import accumulator, compute_dtype
+from segcli.nn.kernels.tile import valid_labels
 
 # No class: what a label becomes that does not count.
 _NO_CLASS = -1
@@ -44,14 +44,14 @@ def lovasz(
         UnsoundError: Under ``validate``.
     """
     wants_gradient = logits.requires_grad and torch.is_grad_enabled()
-    values, labelled, valid, _ = _lovasz(
+    extend = _lovasz if needs_operator(logits) else _lovasz_now
+    values, labelled, valid, _ = extend(
         logits, labels, hinge, present, by_image, ignore_index, wants_gradient, validate
     )
     return values, labelled, valid
 
 
-@torch.library.custom_op("segcli::lovasz", mutates_args=())
-def _lovasz(
+def _lovasz_now(
     logits: Tensor,
     labels: Tensor,
     hinge: bool,  # noqa: FBT001 - an operator of torch takes plain values, by position
@@ -62,7 +62,7 @@ def _lovasz(
     validate: bool,  # noqa: FBT001
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     if validate:
-        _refuse(logits, labels, 2 if hinge else logits.shape[1], ignore_index)
+        refuse(logits, labels, 2 if hinge else logits.shape[1], ignore_index)
     plain = logits.to(compute_dtype(logits.dtype)).contiguous()
     # Class by class, what a class was read from makes room for its slopes.
     scores = plain.clone() if hinge else plain.softmax(1)
@@ -88,6 +88,9 @@ def _lovasz(
         torch.stack(valid, 1).to(exact),
         scores if wants_gradient else scores.new_empty(0),
     )
+
+
+_lovasz = torch.library.custom_op("segcli::lovasz", _lovasz_now, mutates_args=())
 
 
 @_lovasz.register_fake
@@ -125,19 +128,10 @@ def _gradient(ctx: Any, grad_values: Tensor, *_: Tensor) -> tuple[Tensor | None,
 _lovasz.register_autograd(_gradient, setup_context=_remember)
 
 
-def _refuse(logits: Tensor, labels: Tensor, n_labels: int, ignore_index: int | None) -> None:
-    try:
-        refuse_unsound(logits, labels, n_labels, ignore_index)
-    except ValueError as error:
-        raise UnsoundError(str(error)) from None
-
-
 def _known_labels(labels: Tensor, n_labels: int, ignore_index: int | None) -> Tensor:
     """Return labels as int32, and `_NO_CLASS` for what does not count or is none."""
     whole = labels.to(torch.int64)
-    counts = (whole >= 0) & (whole < n_labels)
-    if ignore_index is not None:
-        counts &= whole != ignore_index
+    counts, _ = valid_labels(whole, n_labels, ignore_index)
     return whole.masked_fill(~counts, _NO_CLASS).to(torch.int32)
 
 

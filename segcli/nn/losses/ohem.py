@@ -254,16 +254,28 @@ def ohem_selection(  # noqa: PLR0913 - as above
     return module.select(logits, labels)
 
 
+def effective_thresholds(thresh: float, choice: Choice) -> tuple[float, float]:
+    """Return the probability and the loss that told kept pixels from others: those asked for, or the easiest kept's.
+
+    Examples:
+        >>> effective_thresholds(0.5, Choice(9, 1, 4, 4, level=0.0, part=1.0, branch="top-k"))
+        (1.0, 0.0)
+    """
+    if choice.branch in ("hard", "none"):
+        return thresh, loss_bound(thresh)
+    return math.exp(-choice.level), choice.level
+
+
 def _selection(loss: Tensor, thresh: float, choice: Choice, share: Tensor) -> OhemSelection:
-    untouched = choice.branch in ("hard", "none")
+    threshold, loss_threshold = effective_thresholds(thresh, choice)
     return OhemSelection(
         loss=loss,
         n_valid=choice.n_valid,
         n_hard=choice.n_hard,
         n_min=choice.n_min,
         n_kept=choice.n_kept,
-        threshold=thresh if untouched else math.exp(-choice.level),
-        loss_threshold=loss_bound(thresh) if untouched else choice.level,
+        threshold=threshold,
+        loss_threshold=loss_threshold,
         branch=choice.branch,
         share=share,
     )

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from segcli.nn.kernels.operators import needs_operator
-from segcli.nn.kernels.precision import accumulator
 from segcli.nn.kernels.problem import COUNT, CROSS_ENTROPY, HARD, N_HARD
 from segcli.nn.kernels.processes import all_reduce, name_of
 from segcli.nn.kernels.reading import Statistics
+from segcli.nn.kernels.rows import sum_by_row
 from segcli.nn.kernels.selection import BRANCHES, Branch, Choice, NMin, as_ints, choose, loss_bound, shares
 from segcli.nn.losses.ohem_semantics import Semantics, mine
 
@@ -85,9 +85,9 @@ def _kept_now(
         by_label = sums[:, :, list(_COLUMNS[choice.branch])].sum(0)
     else:
         places, parts = _places(pixels, share, choice)
-        values = torch.stack([parts * pixels.reshape(-1)[places], parts], 1).to(sums.dtype)
         rows = rows_at(labels, places, None if multiclass else sums.shape[1] // 2)
-        by_label = sums_by_row(values, rows, sums.shape[1])
+        columns = ((parts * pixels.reshape(-1)[places]).to(sums.dtype), parts.to(sums.dtype))
+        by_label = torch.stack([sum_by_row(column, rows, sums.shape[1]) for column in columns], 1).to(sums.dtype)
     numbers = (choice.n_valid, choice.n_hard, choice.n_min, choice.n_kept, choice.level, choice.part)
     facts = torch.tensor([*numbers, BRANCHES.index(choice.branch), divisor], dtype=torch.float64)
     return all_reduce(by_label, group), facts, share
@@ -192,32 +192,3 @@ def rows_at(labels: Tensor, places: Tensor, n_classes: int | None) -> Tensor:
         return found
     n_pixels = max(1, labels.numel() // max(1, len(labels) * n_classes))
     return 2 * (places // n_pixels % n_classes) + found
-
-
-def sums_by_row(values: Tensor, rows: Tensor, n_rows: int) -> Tensor:
-    """Add up (n, 2) by row, in an order that does not change from run to run: (rows, 2).
-
-    Examples:
-        >>> sums_by_row(torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), torch.tensor([1, 0, 1]), 2)
-        tensor([[3., 4.],
-                [6., 8.]])
-    """
-    return (by_counting if values.is_cpu else by_comparing)(values, rows, n_rows)
-
-
-def by_counting(values: Tensor, rows: Tensor, n_rows: int) -> Tensor:
-    """Do what `sums_by_row` does on the CPU, where bincount adds up in order."""
-    columns = [torch.bincount(rows, weights=column, minlength=n_rows) for column in values.unbind(1)]
-    return torch.stack(columns, 1).to(values.dtype)
-
-
-def by_comparing(values: Tensor, rows: Tensor, n_rows: int) -> Tensor:
-    """Do what `sums_by_row` does where bincount's order is none: a pass a row.
-
-    Examples:
-        >>> by_comparing(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 1]), 2)
-        tensor([[0., 0.],
-                [4., 6.]], dtype=torch.float64)
-    """
-    chosen = (torch.where((rows == row).unsqueeze(1), values, 0) for row in range(n_rows))
-    return torch.stack([part.sum(0, dtype=accumulator(values)) for part in chosen])

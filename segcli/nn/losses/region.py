@@ -249,3 +249,45 @@ class RegionLoss(nn.Module, ABC):
     @abstractmethod
     def of(self, found: Statistics) -> RegionParts:
         """Return the loss of a read that several losses share."""
+
+
+class OverlapLoss(RegionLoss):
+    """What the modules of Dice and Jaccard have in common: their settings are the same."""
+
+    def __init__(  # noqa: PLR0913 - those of the functions
+        self,
+        smooth: float = 1.0,
+        ignore_index: int | None = 255,
+        *,
+        squared: bool = False,
+        reduce: Reduce = "image",
+        absent: Absent = "skip",
+        weight: Weights = None,
+        mode: Mode = "multiclass",
+        from_logits: bool = True,
+        process_group: "ProcessGroup | None" = None,
+        backend: Backend = "auto",
+        validate: bool = True,
+    ) -> None:
+        """Keep the settings; see `segcli.nn.losses.dice.dice_parts`."""
+        check_settings(smooth, reduce, absent)
+        super().__init__(
+            smooth=smooth,
+            ignore_index=ignore_index,
+            reduce=reduce,
+            weight=weight,
+            mode=mode,
+            from_logits=from_logits,
+            process_group=process_group,
+            backend=backend,
+            validate=validate,
+        )
+        self.squared = squared
+        self.absent: Absent = absent
+
+    def extra_repr(self) -> str:
+        """Say the settings."""
+        return (
+            f"smooth={self.smooth}, squared={self.squared}, reduce={self.reduce!r}, absent={self.absent!r}, "
+            f"mode={self.mode!r}, ignore_index={self.ignore_index}"
+        )

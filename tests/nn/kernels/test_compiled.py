@@ -240,7 +240,7 @@ def test_a_machine_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(compiled, "_library", unavailable)
     assert not compiled.available()
-    with pytest.raises(CompilerUnavailable):
+    with pytest.raises(CompilerUnavailable, match="there is no compiler"):
         compiled.argmax(torch.zeros(1, 2, 3))
 
 

@@ -18,7 +18,6 @@ from segcli.nn import (
 )
 from segcli.nn.losses.cross_entropy import cross_entropy_of
 from segcli.nn.losses.ohem import ohem_of
-from segcli.nn.losses.ohem_kept import by_comparing, sums_by_row
 
 BRANCHES: dict[str, dict[str, Any]] = {
     "hard": {"thresh": 0.5, "n_min": 2},
@@ -210,13 +209,6 @@ def test_pixels_must_have_been_read() -> None:
         ValueError, match="found has no losses of pixels, which OHEM chooses from: read with pixels=True"
     ):
         ohem_of(found)
-
-
-def test_rows_are_added_up_alike_on_every_device() -> None:
-    generator = torch.Generator().manual_seed(0)
-    values = torch.randn(50, 2, dtype=torch.float64, generator=generator)
-    rows = torch.randint(6, (50,), generator=generator)
-    torch.testing.assert_close(by_comparing(values, rows, 7), sums_by_row(values, rows, 7))
 
 
 def test_one_backward_serves_many_losses() -> None:
