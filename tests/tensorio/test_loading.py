@@ -2,6 +2,7 @@ import io
 import os
 import pickle
 import struct
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -14,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from segcli import tensorio
 from segcli.errors import SegcliError
 from segcli.tensorio import load_tensor, split_reference
 
@@ -134,6 +134,19 @@ def npy(array: "np.ndarray[Any, Any]") -> bytes:
     return buffer.getvalue()
 
 
+def npz(array: "np.ndarray[Any, Any]") -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, array)
+    return buffer.getvalue()
+
+
+def zipped(name: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, "text")
+    return buffer.getvalue()
+
+
 LEGACY = saved(TENSOR, _use_new_zipfile_serialization=False)
 
 
@@ -176,7 +189,7 @@ def test_containers_without_an_end(tmp_path: Path) -> None:
     for _ in range(2000):
         content = [content]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segcli.tensorio._unpickled", lambda *_, **__: content)
+        patch.setattr("segcli.tensorio.torch_files._unpickled", lambda *_, **__: content)
         (tmp_path / "deep.pth").write_bytes(LEGACY)
         with pytest.raises(SegcliError, match="its lists or dicts are nested too deeply"):
             load_tensor(str(tmp_path / "deep.pth"))
@@ -203,7 +216,7 @@ def test_an_array_with_a_negative_side(tmp_path: Path) -> None:
         ("half.pt", saved(TENSOR)[:300], "half.pt is damaged or incomplete: it has no zip directory at its end"),
         ("half.pth", LEGACY[:-10], "half.pth is damaged or incomplete: unexpected EOF"),
         ("start.pth", LEGACY[:100], "start.pth is damaged or incomplete: it ends too early"),
-        ("words.pt", b"\x80 no pickle at all", "words.pt is a pickle that torch.save did not write"),
+        ("words.pt", b"\x80 no pickle at all", r"words.pt is no tensor file: it starts with b'\\x80 no pic'"),
         ("list.pt", endless_list(), "list.pt holds no tensor"),
         (
             "half.npy",
@@ -214,6 +227,11 @@ def test_an_array_with_a_negative_side(tmp_path: Path) -> None:
         ("bad.npz", zip_with_a_flipped_byte(), "bad.npz is damaged or incomplete"),
         ("bad.safetensors", safetensors_without_its_end(), "bad.safetensors is damaged or incomplete"),
         ("text.npy", b"1,2,3\n4,5,6\n", r"text.npy is no tensor file: it starts with b'1,2,3\\n4,'"),
+        ("page.pt", b"<!DOCTYPE html><html>not found", "page.pt is no tensor file: its first bytes say HTML page"),
+        ("zeros.pt", bytes(100), "zeros.pt is no tensor file: its first bytes say zeros"),
+        ("half.npz", npz(TENSOR.numpy())[:200], "half.npz is damaged or incomplete: File is not a zip file"),
+        ("docs.zip", zipped("readme.txt"), "docs.zip is damaged or incomplete: file in archive is not in a sub"),
+        ("start.safetensors", struct.pack("<Q", 500) + b'{"a":', "start.safetensors is damaged or incomplete"),
         (
             "lfs.pt",
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
@@ -298,9 +316,26 @@ def test_single_arrays_have_no_key() -> None:
         load_tensor("a.npy:x")
 
 
+def test_what_a_file_is_read_from_depends_on_what_for() -> None:
+    Path("a.txt").write_bytes(b"1,2,3,4,5,6")
+    for what, hint in (("logits", "logits are read from .pt, .pth, .npy, .npz, .safetensors"), ("labels", ", .png")):
+        with pytest.raises(SegcliError, match=r"a.txt is no tensor file: it starts with b'1,2,3,4,'") as caught:
+            load_tensor("a.txt", what)
+        assert caught.value.hint.endswith(hint)
+
+
+def test_standard_input_holds_every_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    for content, reference in ((saved({"a": TENSOR, "b": TENSOR + 1}), "-:a"), (npy(TENSOR.numpy()), "-")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        assert torch.equal(load_tensor(reference), TENSOR)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"no tensor at all")))
+    with pytest.raises(SegcliError, match=r"^standard input is no tensor file: it starts with b'no tenso'"):
+        load_tensor("-")
+
+
 def test_an_archive_larger_than_the_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez_compressed("zeros.npz", np.zeros(10_000))
-    monkeypatch.setattr(tensorio.os, "sysconf", lambda _: 100)  # type: ignore[attr-defined]
+    monkeypatch.setattr(os, "sysconf", lambda _: 100)
     with pytest.raises(SegcliError, match=r"zeros.npz:arr_0 unpacks to 80.1 kB, this machine has 10.0 kB"):
         load_tensor("zeros.npz")
 
