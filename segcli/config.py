@@ -4,6 +4,7 @@ The file has a section a command, and a section within it a subcommand; a key is
 
     loss:
       thresh: 0.6
+      sweep: [gamma=1:3:0.5, "n_min=1/64,1/16"]
     ckpt:
       convert:
         to: cpu
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 from segcli.errors import SegcliError, nearest
 from segcli.files import check_source
+from segcli.optionvalues import default_of, option_name
 
 # A file of options is a page or two; a device without an end is none.
 _MAX_BYTES = 1_000_000
@@ -40,25 +42,38 @@ class ContextLike(Protocol):
 def read_config(path: Path, context: ContextLike) -> dict[str, Any]:
     """Read the section of ``path`` that belongs to the command of ``context``, as its defaults.
 
-    Keys are checked against the command's options and values against their types, the latter by Typer.
+    Keys are checked against the command's options and values against their types.
+
+    Args:
+        path: The file.
+        context: Of the command.
+
+    Returns:
+        What Typer takes as ``default_map``: values by the names of parameters.
 
     Raises:
-        SegcliError: Where the file cannot be read, is no YAML mapping, or names an unknown command or option.
+        SegcliError: Where the file cannot be read, is no YAML mapping, names an unknown command or option, or gives an
+            option a value that it does not take.
     """
-    section = _load(path)
+    section = load_mapping(path)
     _refuse_unknown(path, section, _subcommands(context.find_root().command), "command")
     known: dict[str, Any] = {}
     for step in _chain(context):
         section = _section(path, section, str(step.info_name))
-        known = {_option_name(parameter): parameter for parameter in step.command.params if _is_option(parameter)}
+        known = {option_name(parameter): parameter for parameter in step.command.params if _is_option(parameter)}
         _refuse_unknown(path, section, [*known, *_subcommands(step.command)], "option")
     given = {key: value for key, value in _normal(section).items() if key in known}
-    for key, value in given.items():
-        _refuse_several(path, key, value)
-    return {known[key].name: _as_typed(value) for key, value in given.items()}
+    return {
+        known[key].name: default_of(known[key], value, f"'--{key}' in {path}", context) for key, value in given.items()
+    }
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def load_mapping(path: Path) -> Mapping[str, Any]:
+    """Read a YAML file of option names with values; one with comments alone is an empty one.
+
+    Raises:
+        SegcliError: Where ``path`` cannot be read, is longer than a megabyte, or is no YAML mapping of names.
+    """
     import yaml
 
     check_source(path, pipes=True)
@@ -69,7 +84,7 @@ def _load(path: Path) -> Mapping[str, Any]:
         raise SegcliError(message)
     try:
         content = yaml.safe_load(text.decode())
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         message = f"{path} is not YAML: {' '.join(str(error).split())}"
         raise SegcliError(message) from error
     if content is None:
@@ -106,13 +121,6 @@ def _refuse_unknown(path: Path, section: Mapping[str, Any], known: list[str], ki
             raise SegcliError(message, hint=nearest(key, known))
 
 
-def _refuse_several(path: Path, key: str, value: object) -> None:
-    """Refuse what is no single value: no option takes several, and Typer would make a bug of them."""
-    if isinstance(value, list | Mapping):
-        message = f"invalid value for '--{key}': {path} gives it a {type(value).__name__}, expected one value"
-        raise SegcliError(message)
-
-
 def _normal(section: Mapping[str, Any]) -> dict[str, Any]:
     return {key.replace("_", "-"): value for key, value in section.items()}
 
@@ -123,15 +131,3 @@ def _subcommands(command: object) -> list[str]:
 
 def _is_option(parameter: Any) -> bool:  # noqa: ANN401 - Typer's parameter classes have no public names
     return parameter.param_type_name == "option" and parameter.name not in ("config", "help")
-
-
-def _option_name(parameter: Any) -> str:  # noqa: ANN401 - as above
-    long = [name for name in parameter.opts if name.startswith("--")]
-    return long[0].removeprefix("--") if long else str(parameter.name)
-
-
-def _as_typed(value: object) -> object:
-    """Give Typer what a person would have typed, so that its checks and messages are the same."""
-    if isinstance(value, bool) or value is None:
-        return value
-    return str(value)

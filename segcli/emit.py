@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,15 @@ def emit(
         from segcli.draw import to_text
 
         text = to_text(report())
+    emit_text(text, output)
+
+
+def emit_text(text: str, output: Output) -> None:
+    """Write text that is the result as it stands to standard output, or to ``output.file``.
+
+    Raises:
+        SegcliError: Where it cannot be written.
+    """
     if output.file is None or str(output.file) == "-":
         _write_out(text)
         return
@@ -140,6 +150,6 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if isinstance(value, Path):
+    if isinstance(value, Path | Fraction):
         return str(value)
     return value

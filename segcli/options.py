@@ -21,6 +21,9 @@ _PANEL = "Output"
 def _apply_config(context: typer.Context, path: Path | None) -> Path | None:
     """Let a YAML file give the options' defaults; what stands on the command line wins."""
     if path is not None and not context.resilient_parsing:
+        if any(context.params.get(name) for name in ("config_dir", "config_name", "override")):
+            message = "--config and --config-dir or -O were both given, expected one source of defaults"
+            raise SegcliError(message, hint="make the file the main file of the tree")
         context.default_map = read_config(path, context)
     return path
 

@@ -50,6 +50,17 @@ def test_a_section_of_another_command_is_left_alone(segcli: Run, config: Path) -
         ("params: {conv: {groups: many}}", "invalid value for '--groups'"),
         ("params: {conv: {groups: 1.5}}", "invalid value for '--groups'"),
         ("params: {conv: {groups: [1, 2]}}", "invalid value for '--groups'"),
+        ("params: {conv: {groups: many}}", "segcli.yaml: 'many' is not a valid int"),
+        (
+            "params: {conv: {groups: true}}",
+            "segcli.yaml: it is true, expected no truth value\nhint: put a word in quotes",
+        ),
+        (
+            "params: {conv: {groups: null}}",
+            "segcli.yaml: it is null, expected a value\nhint: leave it out for the default",
+        ),
+        ("params: {conv: {bias: 7}}", "segcli.yaml: '7' is not a valid bool"),
+        ("params: {conv: {groups: 2024-13-45}}", "is not YAML: month must be in 1..12"),
         ("params: {conv: 5}", "section conv of "),
         ("params: {conv: {5: 5}}", "section conv of "),
         ("- kernel", "holds list, expected option names with values"),

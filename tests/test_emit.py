@@ -2,6 +2,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.progress import Task, TaskID
 
 from segcli.draw import PALETTE, to_text
 from segcli.emit import Output, complain, emit, note, to_csv, to_json
 from segcli.errors import SegcliError
-from segcli.progress import progress
+from segcli.progress import _RatesColumn, progress, progress_of_files
 from segcli.table import Column, Styled, Table
 from segcli.words import printable
 
@@ -179,6 +181,12 @@ def test_an_existing_file_is_refused(tmp_path: Path) -> None:
         emit("loss", Result(1), tables, Output(file=tmp_path / "r.json"))
 
 
+def test_no_bar_of_files_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_of_files(3, Output()) as advance:
+        advance(3, 10)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_complaints_and_notes_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     complain("a\x1b[2J", "b")
     note("said", Output())
@@ -205,6 +213,16 @@ with progress("records", 3, Output()) as advance:
 _PROGRESS_IN_BYTES = _PROGRESS.replace("advance(1)", "advance(1_000_000)").replace(
     '"records", 3, Output()', '"copied", 3_000_000, Output(), in_bytes=True'
 )
+_PROGRESS_OF_FILES = """
+import time
+from segcli.emit import Output
+from segcli.progress import progress_of_files
+with progress_of_files(4, Output()) as advance:
+    advance(1, 0)
+    time.sleep(1.1)
+    advance(2, 3_000_000_000)
+    time.sleep(0.2)
+"""
 _COLOUR = """
 import sys
 from segcli.emit import Output, emit
@@ -301,6 +319,18 @@ def test_a_progress_bar_of_bytes_has_units_and_speed() -> None:
     shown = on_a_terminal(_PROGRESS_IN_BYTES, COLUMNS="100")
     assert "2.0/3.0 MB" in shown
     assert "B/s" in shown
+
+
+def test_a_progress_bar_of_files_has_their_speed_and_the_bytes() -> None:
+    shown = on_a_terminal(_PROGRESS_OF_FILES, COLUMNS="120")
+    assert "3/4" in shown
+    assert re.search(r"[12]\.?\d* files/s [12]\.\d\d GB/s", shown), shown
+    assert "\x1b" not in on_a_terminal(_PROGRESS_OF_FILES, TERM="dumb")
+
+
+def test_a_progress_bar_of_files_begins_without_a_speed() -> None:
+    task = Task(TaskID(0), "files", 4, 0, _get_time=lambda: 5.0, fields={"n_files": 0, "n_bytes": 0})
+    assert _RatesColumn().render(task).plain == ""
 
 
 def test_a_narrow_table_loses_no_character() -> None:
