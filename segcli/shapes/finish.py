@@ -10,8 +10,9 @@ from segcli.shapes.indexing import Indexing
 from segcli.shapes.labels import label_indexed, label_reduced
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.stages import Done, Evaluation, Input, Stage
-from segcli.shapes.strides import Strides, along_memory, made_strides, row_major, strides_of, view_strides
+from segcli.shapes.strides import Strides, along_memory, made_strides, row_major, strides_of
 from segcli.shapes.values import Item, Pair, Tensor, Value
+from segcli.shapes.view_strides import view_strides
 
 
 def finish(state: Evaluation, call: Call, done: Done) -> Value:
@@ -34,7 +35,8 @@ def finish_indexing(state: Evaluation, source: Input, done: Indexing, text: str)
     """Note down an indexing, and return what it gives."""
     tensor = cast("Tensor", source.value)
     labels = label_indexed(tensor.labels, done)
-    strides = view_strides(tensor, done) if done.view else _copied(state, tensor, done)
+    inserts = state.library.name == "torch"
+    strides = view_strides(tensor, done, inserts=inserts) if done.view else _copied(state, tensor, done)
     result = Tensor(done.shape, tensor.dtype, text, scalar=done.scalar, labels=labels, strides=strides)
     note(state, Stage(text, (source,), done, result))
     return result

@@ -33,8 +33,8 @@ _INSTEAD = {
     "normalize": "write x / x.norm(dim=1, keepdim=True)",
     "batch_norm": "write nn.BatchNorm2d(64)(x)",
     "SyncBatchNorm": "write nn.BatchNorm2d(64)(x): the shape is the same, and it runs on a CPU",
-    "layer_norm": "write nn.LayerNorm(64)(x)",
-    "group_norm": "write nn.GroupNorm(8, 64)(x)",
+    "layer_norm": "write F.layer_norm(x, (64,))",
+    "group_norm": "write F.group_norm(x, 8)",
     "upsample": "write F.interpolate(x, scale_factor=2)",
     **dict.fromkeys(("mse_loss", "MSELoss"), "write ((x - y) ** 2).mean()"),
     **dict.fromkeys(("l1_loss", "L1Loss"), "write (x - y).abs().mean()"),
@@ -42,7 +42,7 @@ _INSTEAD = {
     "equal": "write (x == y).all()",
     "allclose": "write ((x - y).abs() < 1e-5).all()",
     "isin": "write (x[..., None] == y).any(-1)",
-    **dict.fromkeys(("outer", "ger"), "write x[:, None] * y"),
+    "ger": "write torch.outer(x, y)",
     **dict.fromkeys(("binary_cross_entropy", "BCELoss"), _POINTED_LOSS),
     **dict.fromkeys(
         ("quantile", "nanquantile"), "write x.median(dim=1), or x.kthvalue(k, dim=1): the shape is the same"

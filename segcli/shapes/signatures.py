@@ -157,14 +157,15 @@ def _by_name(keywords: Mapping[str, Given], name: str) -> Given | None:
 def _unknown(request: Request, parameters: Sequence[Parameter]) -> RaisedError:
     """Return the error of arguments that a signature has no parameter for."""
     names = [parameter.name for parameter in parameters]
-    known = {*names, *(_ALSO[name] for name in names if name in _ALSO)}
-    for given in request.arguments:
-        if not given.position and given.name not in known:
-            words = f"{request.name}() got an unexpected keyword argument '{given.name}'"
-            return RaisedError(given.item.span, "TypeError", words)
-    twice = next(given for given in request.arguments if not given.position)
-    words = f"{request.name}() got multiple values for argument '{twice.name}'"
-    return RaisedError(twice.item.span, "TypeError", words)
+    keywords = [given for given in request.arguments if not given.position]
+    places = len(request.arguments) - len(keywords)
+    given, before, free = {each.name for each in keywords}, names[:places], names[places:]
+    free += [_ALSO[name] for name in free if name in _ALSO and name not in given]
+    odd = next(each for each in keywords if each.name not in free)
+    words = f"{request.name}() got an unexpected keyword argument '{odd.name}'"
+    if odd.name in before:
+        words = f"{request.name}() got multiple values for argument '{odd.name}'"
+    return RaisedError(odd.item.span, "TypeError", words)
 
 
 def _unfit(request: Request, parameters: Sequence[Parameter], parameter: Parameter, given: Given | None) -> RaisedError:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from segcli.shapes.indexing import Along, Indexing
 from segcli.shapes.records import record
 from segcli.shapes.symbols import divides, product
 from segcli.shapes.symbols.text import factors
@@ -93,24 +92,6 @@ def _at_ones(tensor: Tensor) -> Tensor:
 
 def _number_of(size: Size) -> int:
     return factors(size)[0]
-
-
-def view_strides(source: Tensor, done: Indexing) -> Strides | None:
-    """Return the strides of a view; an axis that no axis of the source gives is not walked."""
-    if source.strides is None and done.shape == source.shape and _is_identity(done):
-        return None
-    strides: list[Size | None] = [0] * len(done.shape)
-    for access, stride in zip(done.accesses, strides_of(source), strict=True):
-        if isinstance(access, Along):
-            strides[access.axis] = None if stride is None else product([stride, access.step])
-    return tuple(strides)
-
-
-def _is_identity(done: Indexing) -> bool:
-    return all(
-        isinstance(access, Along) and access.axis == axis and access.whole and access.step == 1
-        for axis, access in enumerate(done.accesses)
-    )
 
 
 @record(frozen=True, slots=True)

@@ -113,6 +113,7 @@ FAMILIES = (
     ),
     Family("layer norms", normalizing_cases.layer, 1250, varying=normalizing_cases.VARYING, formulas=250),
     Family("group norms", normalizing_cases.group, 1250, varying=normalizing_cases.VARYING, formulas=300),
+    Family("functions of norms", normalizing_cases.function, 1250, varying=normalizing_cases.VARYING, formulas=300),
     Family("interpolations", resampling_cases.interpolation, 2500, varying=resampling_cases.VARYING, formulas=1500),
     Family("grids", resampling_cases.grid, 1250),
     Family("pads", padding_cases.pad, 2500, varying=padding_cases.VARYING, formulas=400),

@@ -15,6 +15,8 @@ import torch
 from segcli.shapes import Explanation
 from segcli.shapes.elements import free_letters
 
+# Of what is looked up, the text of a whole operation.
+_CALLS = re.compile(r"torch\.|\.(?!nonzero)\w+\(")
 _UFUNCS = "exp log log2 log10 log1p expm1 sqrt sin cos tan tanh sign floor ceil trunc isnan isinf isfinite"
 
 
@@ -33,6 +35,7 @@ _SCOPE = {
     "torch": torch,
     "nn": torch.nn,
     "argwhere": np.argwhere,
+    "nan": float("nan"),
     "slice": slice,
     "round": lambda value, decimals=0: np.round(float(value), decimals),
     **{name: _on_element(getattr(np, name)) for name in _UFUNCS.split()},
@@ -61,14 +64,24 @@ _COMBINE: dict[str, Any] = {
 }
 
 
+def _parts(values: list[Any]) -> list[Any]:
+    """Return the real and the imaginary parts, of which PyTorch adds up the variances."""
+    array = np.asarray(values)
+    return [array.real, array.imag] if np.iscomplexobj(array) else [array]
+
+
+def _around(values: Any) -> np.float64:  # noqa: ANN401 - an array
+    return np.float64(np.sum((values - np.mean(values)) ** 2)) if values.size else np.float64(0)
+
+
 @np.errstate(all="ignore")
 def combine(words: str, values: list[Any]) -> Any:  # noqa: ANN401 - an element
     """Reduce values as a formula's words say."""
     spread = re.fullmatch(r"(std|variance) with correction (.+)", words)
     if spread:
         freedom = max(len(values) - float(spread[2]), 0)
-        around = np.float64(np.sum(np.abs(np.asarray(values) - np.mean(values)) ** 2)) if values else np.float64(0)
-        return np.sqrt(around / freedom) if spread[1] == "std" else around / freedom
+        variance = sum(_around(part) / freedom for part in _parts(values))
+        return np.sqrt(variance) if spread[1] == "std" else variance
     if words.endswith("-norm"):
         power = float(words.removesuffix("-norm"))
         return np.linalg.norm(np.asarray(values).ravel(), power) if values else 0.0
@@ -168,6 +181,9 @@ def _is_right(right: str, names: dict[str, Any], sizes: Mapping[str, int], real:
     if located := re.fullmatch(r"the (.+?) where (.+) is (?:the )?(.+)", right):
         # Of equals, either may be named.
         return real.value in _best(located, names, sizes)
+    if "sqrt(var" in right:
+        # What is left of two numbers that are near is less exact, and then it is multiplied.
+        real = replace(real, digits=10 * real.digits)
     return real.is_near(*_computed(right, names, sizes))
 
 
@@ -190,7 +206,9 @@ def _computed(right: str, names: dict[str, Any], sizes: Mapping[str, int]) -> tu
     if reduced:
         words, which, element = reduced.groups()
         found = (number(element, names | at) for at in over(which, names, sizes))
-        return combine(words, [value for value in found if value is not None]), 3e-3, 0
+        # What is near 0 is as far from it as floats are from 1, of which it is the logarithm.
+        least = 1e-5 if words == "logsumexp" else 0
+        return combine(words, [value for value in found if value is not None]), 3e-3, least
     if alone:
         return combine(alone[1], [number(alone[2], names)]), 1e-5, 0
     # What is looked up is exact; what is computed, as far as floats go. A variance of equal values is not quite 0.
@@ -225,7 +243,7 @@ def check_formula(explanation: Explanation, names: dict[str, Any], value: Any) -
         assert len(letters) == len(result.shape)
         places = list(product(*map(range, result.shape)))
         every = [dict(zip(letters, place, strict=True)) for place in places]
-        known = {name: _as_numbers(value, right) for name, value in names.items()}
+        known = {name: _as_read(name, value, right) for name, value in names.items()}
         known |= moments(right, known, every)
         dtype = _dtype(result)
         digits = max(_DIGITS.get(_dtype(tensor), 0) for tensor in [result, *names.values()])
@@ -239,12 +257,20 @@ def _dtype(value: Any) -> torch.dtype:  # noqa: ANN401 - a tensor or an array
     return dtype
 
 
+def _as_read(name: str, value: Any, right: str) -> Any:  # noqa: ANN401 - a tensor or an array
+    """Return what a name stands for: elements are numbers, and a whole tensor in a call, or a mask, is what it is."""
+    index = re.search(rf"[\[,] ?{name}[,\]]", right)
+    # Of one element, an index in the text of a call is a mask too; alone it is a position that is written.
+    whole = re.search(rf"\w\({name}[,)]", right) or index if value.ndim else index and _CALLS.search(right)
+    return value if whole else _as_numbers(value, right)
+
+
 def _as_numbers(value: Any, right: str) -> Any:  # noqa: ANN401 - a tensor or an array
     """Widen integers: a formula computes with numbers, which never wrap around."""
-    dtype = _dtype(value)
-    if dtype.is_floating_point or dtype.is_complex or (dtype is torch.bool and "exp(-" not in right):
+    dtype, negated = _dtype(value), re.search(r"\bexp\(-", right)
+    if dtype.is_floating_point or dtype.is_complex or (dtype is torch.bool and not negated):
         return value
-    wide = "float64" if "exp(-" in right else "int64"
+    wide = "float64" if negated else "int64"
     return value.to(getattr(torch, wide)) if isinstance(value, torch.Tensor) else value.astype(wide)
 
 
@@ -289,5 +315,8 @@ def perform_formula(explanation: Explanation, names: dict[str, Any], place: Any,
             warnings.simplefilter("ignore")
             # Only formulas that segcli wrote are executed here.
             value = eval(right, {**_SCOPE, **before, **at})  # noqa: S307 - see above
+            if start is not None and not isinstance(value, torch.Tensor):
+                # It becomes one of the dtype before it meets what is there.
+                value = torch.tensor(value, dtype=start.dtype)
             exec(f"{left} {sign} value", {**scope, **at, "value": value})  # noqa: S102 - see above
     return start

@@ -106,6 +106,41 @@ def layer(rng: random.Random) -> Case:
     return finished(rng, case, f"nn.LayerNorm({joined(rng, [], named, order)})", x)
 
 
+def function(rng: random.Random) -> Case:
+    """Draw a call of ``F.layer_norm`` or ``F.group_norm``, with a weight and a bias that mostly fit."""
+    case = Case()
+    shape = sizes(rng, rng.choice([1, 2, 3, 3, 4, 4]))
+    of_groups = rng.random() < 0.5
+    if of_groups and len(shape) > 1:
+        shape[1] *= rng.choice([1, 2, 2, 3])
+    x = source(rng, case, shape)
+    dtype = case.specs["x"].partition(":")[0]
+    own = shape[1:2] if of_groups else shape[rng.randrange(len(shape)) :]
+    last = [size + (rng.random() < 0.04) for size in own]
+    text = rng.choice([f"[{', '.join(map(str, last))}]", f"({', '.join(map(str, last))},)"])
+    groups = rng.choice([size for size in (1, 2, 3) if own and own[0] % size == 0] or [1])
+    first = str(groups) if of_groups else text
+    if rng.random() < 0.06:
+        first = rng.choice([*ODD, "0.0", "4", "[]", "3", "x.shape[1:]", "(2.0, 3)", "(True, 3)", "x.shape[-1]"])
+    named = {"num_groups" if of_groups else "normalized_shape": first}
+    if rng.random() < 0.02:
+        named = {}
+    for name, letter in (("weight", "w"), ("bias", "b")):
+        if rng.random() < 0.5:
+            fits = rng.random() < 0.92
+            held = last if fits else rng.choice([[], [0], [1, *last], [7], last[1:], last[::-1], shape])
+            other = rng.choice([dtype] * 12 + ["float32"] * 4 + ["float64", "float16", "int64", "complex64"])
+            named[name] = (
+                bind(rng, case, letter, held, other) if rng.random() < 0.97 else rng.choice(["3", "None", "[1]"])
+            )
+    named |= options(rng, {"eps": EPS})
+    order = ["num_groups" if of_groups else "normalized_shape", "weight", "bias", "eps"]
+    name = "group_norm" if of_groups else "layer_norm"
+    given = x if rng.random() < 0.98 else rng.choice(["3", "None", "[1]"])
+    case.expr = f"F.{name}({joined(rng, [given], named, order)})"
+    return case
+
+
 def group(rng: random.Random) -> Case:
     case = Case()
     groups = rng.choice([1, 1, 2, 2, 3])

@@ -8,16 +8,16 @@ from tests.shapes.drawing import bind
 BATCHES = [(), (), (1,), (5,), (5,), (2, 5), (2, 1), (0,), (3,)]
 
 
-NAMES = ["@", "@", "@", "matmul", "matmul", "mm", "bmm", "mv", "dot"]
+NAMES = ["@", "@", "@", "matmul", "matmul", "mm", "bmm", "mv", "dot", "outer"]
 
 
-NDIMS = {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1)}
+NDIMS = {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1), "outer": (1, 1)}
 
 
-SECOND = {"matmul": "other", "mm": "mat2", "bmm": "mat2", "mv": "vec", "dot": "tensor"}
+SECOND = {"matmul": "other", "mm": "mat2", "bmm": "mat2", "mv": "vec", "dot": "tensor", "outer": "vec2"}
 
 
-IN_NUMPY = dict.fromkeys(SECOND, "matmul") | {"dot": "dot"}
+IN_NUMPY = dict.fromkeys(SECOND, "matmul") | {"dot": "dot", "outer": "outer"}
 
 
 OTHERS = ["2", "1.5", "None", "[1, 2]", "[1, 2, 3]"]
@@ -47,7 +47,7 @@ def draw_product(rng: random.Random) -> Case:
     case = Case()
     name = rng.choice(NAMES)
     shapes = draw_pair(rng, name)
-    dtype = rng.choice(["", "float32", "float32", "int64", "bool", "float64"])
+    dtype = "" if name == "outer" else rng.choice(["", "float32", "float32", "int64", "bool", "float64"])
     first, second = (bind(rng, case, letter, shape, dtype) for letter, shape in zip("xy", shapes, strict=True))
     if rng.random() < 0.06:
         second = rng.choice(OTHERS)

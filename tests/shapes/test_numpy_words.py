@@ -19,7 +19,8 @@ AXES = ["axis=0", "axis=1", "axis=-1", "1", "axis=(0, 1)", "axis=None", "axis=3"
 KEEPING = ["keepdims=True", "keepdims=False", "", "", ""]
 _OF_TWO = (
     "maximum minimum add subtract multiply divide true_divide floor_divide remainder mod power equal not_equal greater "
-    "greater_equal less less_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor matmul dot"
+    "greater_equal less less_equal logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor matmul dot "
+    "outer"
 )
 GIVEN: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(

@@ -170,11 +170,12 @@ def apply_numpy(call: Call, name: str) -> Computed:
 
 def _read_numpy(call: Call, function: Single) -> tuple[Item, int]:
     """Return the operand, and to how many decimals it is rounded."""
-    takes = ("decimals",) if call.name == "round" else ()
+    if call.name == "round":
+        return _read_round(call)
     given: dict[str, Item] = {}
     for place, (keyword, item) in enumerate(call.arguments):
-        name = keyword or ("input", *takes, "out", "out")[min(place, 2)]
-        if name not in ("input", *takes, "out"):
+        name = keyword or ("input", "out")[min(place, 1)]
+        if name not in ("input", "out"):
             words = f"{function.ufunc}() got an unexpected keyword argument '{keyword}'"
             raise RaisedError(item.span, "TypeError", words)
         given[name] = item
@@ -184,11 +185,20 @@ def _read_numpy(call: Call, function: Single) -> tuple[Item, int]:
     out = given.get("out")
     if out is not None and out.value is not None:
         raise RaisedError(out.span, "TypeError", "return arrays must be of ArrayType")
-    decimals = given["decimals"].value if "decimals" in given else 0
+    return given["input"], 0
+
+
+def _read_round(call: Call) -> tuple[Item, int]:
+    """Return what is rounded, and to how many decimals: a function of Python."""
+    arguments = tuple(("a" if keyword == "input" else keyword, item) for keyword, item in call.arguments)
+    bound = bind_python(replace(call, arguments=arguments), "round", "a, decimals=0, out=None")
+    if "out" in bound and bound["out"].value is not None:
+        raise RaisedError(bound["out"].item.span, "TypeError", "output must be an array")
+    decimals = bound["decimals"].value if "decimals" in bound else 0
     if not isinstance(decimals, int):
         words = f"'{type_name(decimals)}' object cannot be interpreted as an integer"
-        raise RaisedError(given["decimals"].span, "TypeError", words)
-    return given["input"], int(decimals)
+        raise RaisedError(bound["decimals"].item.span, "TypeError", words)
+    return bound["a"].item, int(decimals)
 
 
 def _lacking(item: Item, dtype: str, function: Single) -> RaisedError:

@@ -70,9 +70,9 @@ def _made(call: Call) -> Computed:
     shape = _shape(item)
     kinds += ["float32"] * _has_empty(item)
     dtype = asked_dtype(bound, max(kinds, key=_KINDS.index))
-    check_options(dtype, bound)
     # Where there is no element, PyTorch looks at no other row.
     values = [] if 0 in shape else _rows(call.name, item, shape, dtype)
+    check_options(dtype, bound)
     return _holding(call, shape, dtype, values)
 
 

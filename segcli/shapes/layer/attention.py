@@ -1,7 +1,10 @@
 """``F.scaled_dot_product_attention``: values averaged by how well queries and keys agree. PyTorch 2.13's rules."""
 
+from dataclasses import replace
+
 from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
+from segcli.shapes.compute.promotion import DEFAULT_FLOAT
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step, broadcast_sizes
 from segcli.shapes.kinds import C_NAMES, SCALARS
@@ -46,17 +49,21 @@ def attention(call: Call) -> Computed:
     items = [query, key, value]
     if flag(bound, "enable_gqa"):
         items = [query, *(_grouped(query, item, needs) for item in (key, value))]
-    q, k = (as_tensor(item) for item in items[:2])
-    if q.dtype not in (*FLOATING, *COMPLEX):
-        words = f"expected scalar type Float but found {SCALARS[q.dtype]}"
-        raise RaisedError(query.span, "RuntimeError", words)
+    # What they are scaled by makes floats of whole numbers.
+    scaled = [replace(item, value=replace(as_tensor(item), dtype=_scaled(as_tensor(item).dtype))) for item in items[:2]]
+    q, k = (as_tensor(item) for item in scaled)
     turned = Item(Tensor((*k.shape[:-2], k.shape[-1], k.shape[-2]), k.dtype, k.text), key.text, key.span)
-    scores = _multiplied(call, items[0], turned, needs)
+    scores = _multiplied(call, scaled[0], turned, needs)
     if mask is not None:
         _check_room(mask, scores.shape, needs)
     if q.dtype in COMPLEX:
         raise no_kernel(kernel="softmax_lastdim_kernel_impl", dtype=q.dtype, span=query.span)
     _check_dropout(bound)
+    own = as_tensor(value).dtype
+    if own != q.dtype:
+        # The values are not scaled, and the weights are floats.
+        words = f"expected scalar type Float but found {SCALARS[own]}"
+        raise RaisedError(value.span, "RuntimeError", words)
     unchecked = fast and _differ(k.shape[-2], as_tensor(value).shape[-2])
     if unchecked and mask is not None:
         _check_cover(mask, (*q.shape[:3], as_tensor(value).shape[2]))
@@ -70,6 +77,10 @@ def attention(call: Call) -> Computed:
     notes = (_UNCHECKED.format(key.text, value.text),) if unchecked else ()
     unique = tuple(dict.fromkeys(needs))
     return Computed(call.make(made.shape, q.dtype), inputs, steps, why=_why(bound, inputs), needs=unique, notes=notes)
+
+
+def _scaled(dtype: str) -> str:
+    return dtype if dtype in (*FLOATING, *COMPLEX) else DEFAULT_FLOAT
 
 
 def _check_alike(items: list[Item]) -> None:

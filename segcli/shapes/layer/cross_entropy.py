@@ -10,7 +10,7 @@ from segcli.shapes.integers import read_size
 from segcli.shapes.kinds import SCALARS
 from segcli.shapes.layer.kernels import bind_inner
 from segcli.shapes.layer.layers import as_tensor
-from segcli.shapes.layer.losses import Loss, reduced_loss
+from segcli.shapes.layer.losses import Loss, left_out, reduced_loss
 from segcli.shapes.layer.targets import Targets, check_targets
 from segcli.shapes.layer.windows import bracketed
 from segcli.shapes.operations import find_operation
@@ -255,5 +255,5 @@ def _formula(done: _Entropy, shape: Shape) -> Formula | None:
     over.insert(done.axis, "{k0}")
     reads = (Read(0, tuple(over)), Read(0, tuple(at)))
     body = "logsumexp over {k0} of {0} - {1}"
-    zero = f"0 if {target} == {done.ignored} else " if isinstance(done.ignored, str) or done.ignored >= 0 else ""
+    zero = left_out(done.loss.reduction, target, done.ignored)
     return Formula(zero + body, reads, (done.x.shape[done.axis],))

@@ -74,7 +74,8 @@ def _bound(call: Call) -> tuple[str, dict[str, Given], Call]:
     if call.layer is None:
         return call.name, bind_known(call, call.name, _FUNCTIONS[call.name]), call
     name, signature = _LAYERS[call.name]
-    owner = "_Loss" if call.name == "MSELoss" else call.name
+    # Two of the layers have no __init__ of their own.
+    owner = call.name if name == "smooth_l1_loss" else "_Loss"
     bound = bind_known(call.layer, f"{owner}.__init__", signature)
     return name, bound | bind_known(call, f"{call.name}.forward", "self, input, target"), call.layer
 

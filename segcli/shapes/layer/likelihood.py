@@ -5,7 +5,7 @@ from segcli.shapes.indexing import Step
 from segcli.shapes.integers import read_size
 from segcli.shapes.layer.kernels import bind_inner
 from segcli.shapes.layer.layers import as_tensor
-from segcli.shapes.layer.losses import Loss, reduced_loss
+from segcli.shapes.layer.losses import Loss, left_out, reduced_loss
 from segcli.shapes.layer.targets import Targets, check_targets
 from segcli.shapes.values import Item, RaisedError, Shape
 
@@ -67,5 +67,5 @@ def _formula(targets: Targets, shape: Shape, axis: int) -> Formula | None:
     letters = [f"{{i{place}}}" for place in range(len(shape))]
     at = [*letters[:axis], "{0}", *letters[axis:]]
     ignored = targets.ignored
-    zero = f"0 if {{0}} == {ignored} else " if isinstance(ignored, str) or ignored >= 0 else ""
+    zero = left_out(targets.reduction, "{0}", ignored)
     return Formula(f"{zero}-{{1}}", (Read(1, tuple(letters)), Read(0, tuple(at))))

@@ -9,7 +9,7 @@ from segcli.shapes.layer.kernels import item_of
 from segcli.shapes.layer.layers import is_true
 from segcli.shapes.records import record
 from segcli.shapes.request import Given
-from segcli.shapes.values import Item, RaisedError, Shape, check_elements
+from segcli.shapes.values import Item, RaisedError, Shape, Size, check_elements
 
 _WORDS = {"mean": "the mean of {} losses", "sum": "the sum of {} losses"}
 
@@ -102,6 +102,23 @@ def read_reduction(bound: dict[str, Given], call: Call) -> tuple[str, str]:
         found = ("mean" if average else "sum") if reduces else "none"
         return found, f"size_average and reduce are deprecated: write reduction='{found}'"
     return enum_of(item_of(bound, "reduction", "mean", call.span))
+
+
+def left_out(reduction: str, target: str, ignored: Size) -> str:
+    """Write what a loss is at a class that is ignored: nothing, of which there is no mean.
+
+    Args:
+        reduction: ``none``, ``mean`` or ``sum``; reduced is a loss without axes.
+        target: How the class is written.
+        ignored: Which one is ignored.
+
+    Examples:
+        >>> left_out("none", "y[i]", 255), left_out("mean", "y", 0), left_out("sum", "y", -100)
+        ('0 if y[i] == 255 else ', 'nan if y == 0 else ', '')
+    """
+    if isinstance(ignored, int) and ignored < 0:
+        return ""
+    return f"{'nan' if reduction == 'mean' else 0} if {target} == {ignored} else "
 
 
 def _flag(bound: dict[str, Given], name: str) -> bool:

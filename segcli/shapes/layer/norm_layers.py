@@ -6,6 +6,7 @@ from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
+from segcli.shapes.kinds import SCALARS
 from segcli.shapes.layer.affine import add
 from segcli.shapes.layer.kernels import made_like, no_kernel
 from segcli.shapes.layer.layers import as_tensor, is_true, make_parameter, say_parameters, weight_dtype
@@ -25,6 +26,8 @@ from segcli.shapes.values import (
     format_sizes,
     type_name,
 )
+
+_EXPECTS = "mixed dtype (CPU): expect parameter to have scalar type of Float"
 
 
 @record(frozen=True, slots=True)
@@ -121,11 +124,36 @@ def check_mixed(x: Tensor, dtype: str | None, span: Span) -> None:
     if dtype is None or dtype == x.dtype:
         return
     if dtype != "float32":
-        words = "mixed dtype (CPU): expect parameter to have scalar type of Float"
-        raise RaisedError(span, "RuntimeError", words)
+        raise RaisedError(span, "RuntimeError", _EXPECTS)
     if x.dtype not in ("float16", "bfloat16"):
         words = "mixed dtype (CPU): all inputs must share same datatype."
         raise RaisedError(span, "RuntimeError", words)
+
+
+def check_parameters(x: Tensor, learned: Learned, span: Span) -> None:
+    """Refuse a weight and a bias of dtypes that PyTorch does not put together with the input's.
+
+    Raises:
+        RaisedError: PyTorch's RuntimeError.
+    """
+    held = [as_tensor(item).dtype for item in (learned.weight, learned.bias) if item is not None]
+    if held and held[0] != x.dtype:
+        if set(held) != {"float32"}:
+            raise RaisedError(span, "RuntimeError", _EXPECTS)
+        check_mixed(x, "float32", span)
+
+
+def check_alike(x: Tensor, learned: Learned) -> None:
+    """Refuse a bias of another dtype than the weight's, which is the input's, as it is read.
+
+    Raises:
+        RaisedError: PyTorch's RuntimeError.
+    """
+    weight, bias = learned.weight, learned.bias
+    if weight is None or bias is None or as_tensor(weight).dtype != x.dtype or as_tensor(bias).dtype == x.dtype:
+        return
+    words = f"expected scalar type {SCALARS[x.dtype]} but found {SCALARS[as_tensor(bias).dtype]}"
+    raise RaisedError(bias.span, "RuntimeError", words)
 
 
 def check_floating(x: Tensor, kernel: str, span: Span) -> None:
@@ -207,23 +235,39 @@ def normalized(  # noqa: PLR0913 - what a layer that normalizes is
     # There may be a single mean.
     mean = f"[{', '.join(stats.at)}]" if stats.at else ""
     body = f"({{0}} - mean{mean}) / sqrt(var{mean} + {eps.text})"
+    reads = [Read(0, tuple(f"{{i{axis}}}" for axis in range(len(x.shape))))]
     at = ", ".join(stats.learned_at)
-    body += f" * weight[{at}]" if learned.weight else ""
-    body += f" + bias[{at}]" if learned.bias else ""
-    read = Read(0, tuple(f"{{i{axis}}}" for axis in range(len(x.shape))))
+    given: list[Item] = []
+    for sign, item in (("*", learned.weight), ("+", learned.bias)):
+        if item is not None and call.layer is None:
+            # A layer has names of its own for what it holds; a function is given tensors.
+            given.append(item)
+            reads.append(Read(len(given), stats.learned_at))
+            body += f" {sign} {{{len(given)}}}"
+        elif item is not None:
+            body += f" {sign} {item.text}[{at}]"
     why = (
         f"mean and var: mean over {', '.join(stats.names)}, of {number} values for each {stats.each}, and the mean of "
         "the squared distances from it"
     )
     return Computed(
         made_like(call, x, x.shape, dtype),
-        (source,),
-        tuple(steps),
-        formula=None if 0 in x.shape else Formula(body, (read,)),
+        (source, *given),
+        (*steps, *_given_steps(call, given, stats)),
+        formula=None if 0 in x.shape else Formula(body, tuple(reads)),
         why=why,
         needs=needs,
-        notes=(*notes, *learned.notes()),
+        notes=notes if call.layer is None else (*notes, *learned.notes()),
     )
+
+
+def _given_steps(call: Call, given: Sequence[Item], stats: Statistics) -> list[Step]:
+    """Return the trace of the tensors that a function is given beside its input."""
+    axes = tuple(int(at.strip("{i}")) for at in stats.learned_at)
+    return [
+        Step(call.stage, item.text, item.span, "learned", tuple(range(len(axes))), axes, "a number a position", place)
+        for place, item in enumerate(given, 1)
+    ]
 
 
 def axis_names(ndim: int) -> tuple[str, ...]:
@@ -250,3 +294,14 @@ def counted(sizes: Shape) -> str:
     if len(sizes) < 2 or any(isinstance(size, str) for size in sizes):  # noqa: PLR2004 - nothing to multiply
         return f"{written} values"
     return f"{written} = {add((1, product(sizes))).size} values"
+
+
+def both_of(learned: Learned, call: Call) -> list[Item]:
+    """Return weight and bias, None for each that there is none of."""
+    nothing = Item(None, "None", call.span)
+    return [learned.weight or nothing, learned.bias or nothing]
+
+
+def are_known(pair: tuple[Size, Size]) -> bool:
+    """Tell whether both sizes are numbers."""
+    return isinstance(pair[0], int) and isinstance(pair[1], int)

@@ -28,7 +28,8 @@ from segcli.shapes.layer.norm_layers import (
     normalized,
     one_size,
 )
-from segcli.shapes.layer.normalizing_groups import group_norm, layer_norm
+from segcli.shapes.layer.normalizing_groups import group_norm
+from segcli.shapes.layer.normalizing_last import layer_norm
 from segcli.shapes.request import Given
 from segcli.shapes.strides import strides_of
 from segcli.shapes.symbols import equal, product

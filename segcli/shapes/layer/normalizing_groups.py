@@ -1,6 +1,7 @@
-"""``nn.LayerNorm`` and ``nn.GroupNorm``: PyTorch 2.13's rules."""
+"""``nn.GroupNorm``, and ``F.group_norm``: PyTorch 2.13's rules."""
 
-from segcli.errors import SegcliError
+from dataclasses import replace
+
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step
@@ -9,9 +10,12 @@ from segcli.shapes.layer.layers import as_tensor, is_true
 from segcli.shapes.layer.norm_layers import (
     Learned,
     Statistics,
+    are_known,
     axis_names,
+    both_of,
+    check_alike,
     check_floating,
-    check_mixed,
+    check_parameters,
     counted,
     learn,
     more_than_one,
@@ -20,105 +24,10 @@ from segcli.shapes.layer.norm_layers import (
 )
 from segcli.shapes.layer.windows import bracketed, read_sizes
 from segcli.shapes.symbols import equal, indivisible, product, quotient
-from segcli.shapes.values import Item, Listed, RaisedError, Shape, Size, Symbol, Tensor, type_name
+from segcli.shapes.values import Item, RaisedError, Size, Symbol, type_name
 
-_LAYER = "self, normalized_shape, eps=1e-05, elementwise_affine=True, bias=True, device=None, dtype=None"
-_LAYER_INNER = "Tensor input, ints normalized_shape, Tensor? weight, Tensor? bias, float eps"
 _GROUP = "self, num_groups, num_channels, eps=1e-05, affine=True, device=None, dtype=None, *, bias=True"
 _GROUP_INNER = "Tensor input, int num_groups, Tensor? weight, Tensor? bias, float eps"
-
-
-def layer_norm(call: Call) -> Computed:
-    """Normalize over the last axes.
-
-    Args:
-        call: The call.
-
-    Raises:
-        RaisedError: As PyTorch raises.
-    """
-    made = call.layer or call
-    bound = bind_known(made, "LayerNorm.__init__", _LAYER)
-    shape = _normalized_shape(bound["normalized_shape"].item)
-    listed = shape.value.items if isinstance(shape.value, Listed) else ()
-    learned = learn(made, bound, listed, affine="elementwise_affine", default=True)
-    given = bind_known(call, "LayerNorm.forward", "self, input")["input"].item
-    eps = item_of(bound, "eps", 1e-05, made.span)
-    inner = bind_inner(call, "layer_norm", _LAYER_INNER, [given, shape, *_both(learned, call), eps])
-    source = inner["input"].item
-    x = as_tensor(source)
-    sizes = read_sizes("layer_norm", "normalized_shape", inner["normalized_shape"], 1)
-    check_mixed(x, learned.dtype, source.span)
-    needs = _check_last(x, sizes, shape)
-    check_floating(x, "LayerNormKernelImpl", source.span)
-    first = len(x.shape) - len(sizes)
-    over = tuple(range(first, len(x.shape)))
-    names = ("the last axis",) if len(over) == 1 else (f"the last {len(over)} axes",)
-    outer = tuple(f"{{i{axis}}}" for axis in range(first))
-    stats = Statistics(over, names, "place before them" if outer else "tensor", outer, tuple(f"{{i{a}}}" for a in over))
-    steps = (
-        *kept_step(call, "not averaged", range(first), "each place has its own mean and variance"),
-        Step(
-            call.stage,
-            shape.text,
-            shape.span,
-            "averaged",
-            over,
-            over,
-            f"statistics of {counted(sizes)}; the shape stays",
-        ),
-    )
-    return normalized(call, source, learned, stats, steps, eps=eps, needs=needs)
-
-
-def _normalized_shape(item: Item) -> Item:
-    """Return what the layer makes of its argument: a tuple."""
-    value = item.value
-    if isinstance(value, Listed):
-        return item
-    if isinstance(value, Tensor) and value.shape:
-        message = f"{item.text} is a tensor, expected an int or a tuple of ints"
-        raise SegcliError(message, hint="write the numbers themselves")
-    if isinstance(value, int | Symbol):
-        return Item(Listed((item,), is_tuple=True), item.text, item.span)
-    if isinstance(value, str):
-        letters = tuple(Item(letter, item.text, item.span) for letter in value)
-        return Item(Listed(letters, is_tuple=True), item.text, item.span)
-    words = (
-        "iteration over a 0-d tensor" if isinstance(value, Tensor) else f"'{type_name(value)}' object is not iterable"
-    )
-    raise RaisedError(item.span, "TypeError", words)
-
-
-def _both(learned: Learned, call: Call) -> list[Item]:
-    nothing = Item(None, "None", call.span)
-    return [learned.weight or nothing, learned.bias or nothing]
-
-
-def _check_last(x: Tensor, sizes: Shape, at: Item) -> tuple[str, ...]:
-    """Compare the last axes with what the layer was made for."""
-    if not sizes:
-        words = (
-            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
-            "normalized_shape = []"
-        )
-        raise RaisedError(at.span, "RuntimeError", words)
-    last = x.shape[len(x.shape) - len(sizes) :] if len(sizes) <= len(x.shape) else ()
-    pairs = list(zip(last, sizes, strict=True)) if len(last) == len(sizes) else []
-    differs = next((place for place, pair in enumerate(pairs) if _is_known(pair) and pair[0] != pair[1]), None)
-    if not pairs or differs is not None:
-        listed = ", ".join(map(str, sizes))
-        words = (
-            f"Given normalized_shape=[{listed}], expected input with shape [*, {listed}], but got input of "
-            f"size{bracketed(x.shape)}"
-        )
-        axis = None if differs is None else len(x.shape) - len(sizes) + differs
-        raise RaisedError(at.span, "RuntimeError", words, axis)
-    return tuple(equal(size, other) for size, other in pairs if size != other)
-
-
-def _is_known(pair: tuple[Size, Size]) -> bool:
-    return isinstance(pair[0], int) and isinstance(pair[1], int)
 
 
 def group_norm(call: Call) -> Computed:
@@ -141,13 +50,32 @@ def group_norm(call: Call) -> Computed:
     if len(x.shape) < 2:  # noqa: PLR2004 - batch and channels
         words = f"Expected at least 2 dimensions for input tensor but received {len(x.shape)}"
         raise RaisedError(given.span, "RuntimeError", words)
-    needs += _check_count(given, groups)
+    needs += check_count(given, groups)
     eps = item_of(bound, "eps", 1e-05, made.span)
-    inner = bind_inner(call, "group_norm", _GROUP_INNER, [given, groups, *_both(learned, call), eps])
+    done = normalize_groups(call, given, groups, learned, eps)
+    return replace(done, needs=(*needs, *done.needs))
+
+
+def normalize_groups(call: Call, given: Item, groups: Item, learned: Learned, eps: Item) -> Computed:
+    """Normalize over groups of channels.
+
+    Args:
+        call: The call.
+        given: What is normalized, of two axes or more.
+        groups: How many groups.
+        learned: Weight and bias.
+        eps: What is added to a variance.
+
+    Raises:
+        RaisedError: As ``torch.group_norm`` raises.
+    """
+    x = as_tensor(given)
+    inner = bind_inner(call, "group_norm", _GROUP_INNER, [given, groups, *both_of(learned, call), eps])
     number = read_sizes("group_norm", "num_groups", inner["num_groups"], 1)[0]
-    needs += _check_groups(given, groups, number, learned)
-    check_mixed(x, learned.dtype, given.span)
+    needs = _check_groups(given, groups, number, learned, made=call.layer is not None)
+    check_parameters(x, learned, given.span)
     check_floating(x, "GroupNormKernelImpl", given.span)
+    check_alike(x, learned)
     return _grouped(call, given, learned, groups, number, eps, needs)
 
 
@@ -210,8 +138,12 @@ def _plain(value: Symbol | int) -> Size:
     return value.size if isinstance(value, Symbol) else value
 
 
-def _check_count(source: Item, groups: Item) -> tuple[str, ...]:
-    """Refuse groups of a single value, as Python counts them."""
+def check_count(source: Item, groups: Item) -> tuple[str, ...]:
+    """Refuse groups of a single value, as Python counts them.
+
+    Raises:
+        RaisedError: PyTorch's ValueError.
+    """
     x, value = as_tensor(source).shape, groups.value
     if isinstance(value, Symbol) or not all(isinstance(size, int) for size in x[:2]):
         return ()
@@ -222,7 +154,8 @@ def _check_count(source: Item, groups: Item) -> tuple[str, ...]:
     return more_than_one((int(each), *x[2:]), words, source.span)
 
 
-def _check_groups(source: Item, groups: Item, number: Size, learned: Learned) -> tuple[str, ...]:
+def _check_groups(source: Item, groups: Item, number: Size, learned: Learned, *, made: bool) -> tuple[str, ...]:
+    """Compare the channels with the groups, which divide what a layer was made for, and with what is learned."""
     shape = as_tensor(source).shape
     channels = shape[1]
     if isinstance(number, int) and number <= 0:
@@ -235,15 +168,17 @@ def _check_groups(source: Item, groups: Item, number: Size, learned: Learned) ->
                 f"{bracketed(shape)} and num_groups={number}"
             )
             raise RaisedError(groups.span, "RuntimeError", words, 1)
-    elif learned.weight is None:
+    elif learned.weight is None or not made:
         needs = tuple(filter(None, [indivisible(channels, number)]))
-    if learned.weight is None:
-        return needs
-    (size,) = as_tensor(learned.weight).shape
-    if _is_known((size, channels)) and size != channels:
-        words = (
-            "Expected weight to be a vector of size equal to the number of channels in input, but got weight of shape "
-            f"[{size}] and input of shape {bracketed(shape)}"
-        )
-        raise RaisedError(source.span, "RuntimeError", words, 1)
-    return needs if size == channels else (*needs, equal(size, channels))
+    # Of a bias too, PyTorch tells the shape of the weight.
+    told = bracketed((0,) if learned.weight is None else as_tensor(learned.weight).shape)
+    for name, item in (("weight", learned.weight), ("bias", learned.bias)):
+        own = (channels,) if item is None else as_tensor(item).shape
+        if item is not None and (len(own) != 1 or (are_known((own[0], channels)) and own[0] != channels)):
+            words = (
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"shape {told} and input of shape {bracketed(shape)}"
+            )
+            raise RaisedError(source.span, "RuntimeError", words, 1)
+        needs += () if own[0] == channels else (equal(own[0], channels),)
+    return tuple(dict.fromkeys(needs))

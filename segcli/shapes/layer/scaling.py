@@ -7,6 +7,7 @@ from segcli.errors import SegcliError
 from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.compute.broadcasting import broadcast_operands
+from segcli.shapes.compute.promotion import torch_dtype
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.dims import rest_step, wrap
 from segcli.shapes.indexing import Step, axes_text
@@ -82,9 +83,11 @@ def similarity(call: Call) -> Computed:
     """
     bound = bind_call(call, Signatures((), (_SIMILARITY,)))
     items = [bound["x1"].item, bound["x2"].item]
-    dtype = promote_all([as_tensor(item) for item in items], "torch")
-    if dtype not in FLOATING:
-        words = f"expected common dtype to be floating point, yet common dtype is {SCALARS[dtype]}"
+    tensors = [as_tensor(item) for item in items]
+    # As a whole, a tensor without axes counts less; by then it has been broadcast.
+    common, dtype = torch_dtype(tensors), promote_all(tensors, "torch")
+    if common not in FLOATING:
+        words = f"expected common dtype to be floating point, yet common dtype is {SCALARS[common]}"
         raise RaisedError(items[0].span, "RuntimeError", words)
     together = broadcast_operands(call, items)
     given = bound["dim"].item if "dim" in bound else Item(1, "1", call.span)

@@ -6,12 +6,14 @@ from typing import cast
 from segcli.errors import SegcliError
 from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
+from segcli.shapes.compute.promotion import torch_dtype
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import broadcast_sizes
 from segcli.shapes.multiply.contraction import Contraction, contract
 from segcli.shapes.multiply.einsum import einsum_torch
 from segcli.shapes.multiply.numpy_einsum import einsum_numpy
 from segcli.shapes.multiply.numpy_products import dot_numpy, matmul_numpy
+from segcli.shapes.multiply.outer import crossed, outer_numpy
 from segcli.shapes.multiply.product_kernels import Place, check_bmm, check_dot, check_mm, check_mv, fault
 from segcli.shapes.records import record
 from segcli.shapes.signatures import Signatures
@@ -225,6 +227,22 @@ def multiply(
     )
 
 
+def _outer(call: Call) -> Computed:
+    """Multiply each element of a vector with each of another."""
+    known = Signatures(("Tensor vec2",), ("Tensor input, Tensor vec2, *, Tensor? out=",))
+    bound = bind_call(call, known)
+    if "out" in bound and bound["out"].value is not None:
+        message = "out= is not supported"
+        raise SegcliError(message, hint="leave it out: the shape of the result is the same")
+    items = bound["input"].item if "input" in bound else call.first, bound["vec2"].item
+    for name, item in zip(("self", "vec2"), items, strict=True):
+        ndim = len(cast("Tensor", item.value).shape)
+        if ndim != 1:
+            words = f"outer: Expected 1-D argument {name}, but got {ndim}-D"
+            raise RaisedError(item.span, "RuntimeError", words)
+    return crossed(call, items, torch_dtype([item.value for item in items]))
+
+
 _AS_MATMUL = "np.matmul"
 
 OPERATIONS = {
@@ -234,5 +252,6 @@ OPERATIONS = {
     "bmm": Operation(_bmm, matmul_numpy, read_as=_AS_MATMUL),
     "mv": Operation(_mv, matmul_numpy, read_as=_AS_MATMUL),
     "dot": Operation(_dot, dot_numpy),
+    "outer": Operation(_outer, outer_numpy, read_as="np.outer"),
     "einsum": Operation(einsum_torch, einsum_numpy),
 }

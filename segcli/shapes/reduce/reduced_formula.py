@@ -55,7 +55,9 @@ def _over(
     if name.startswith("arg"):
         return (_place(kept), _located(over, element, words, shape if done.flat else ()), ""), sizes
     values = f"{words} over {', '.join(over)} of {element}"
-    if not over and name in ("any", "all"):
+    if words == "nan":
+        values, sizes = words, {}
+    elif not over and name in ("any", "all"):
         values = f"{element} != 0"
     elif not over and name not in ("std", "var", "norm"):
         values = element

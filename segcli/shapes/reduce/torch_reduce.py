@@ -8,7 +8,7 @@ from segcli.shapes.reduce.reductions import FUNCTIONS, element_needs, reduced_sh
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Given, Request
 from segcli.shapes.signatures import cast_first, choose, flag
-from segcli.shapes.values import COMPLEX, FLOATING, REAL, RaisedError, Shape, Tensor
+from segcli.shapes.values import COMPLEX, FLOATING, REAL, RaisedError, Shape, Size, Tensor
 
 _COMPLEX_KERNELS = {"max": "max_all", "min": "min_all", "amax": "max_values_cpu", "amin": "min_values_cpu"}
 # Dimensions to reduce are a bit set (ATen/WrapDimUtilsMulti.h).
@@ -54,7 +54,7 @@ def reduce_torch(source: Tensor, request: Request, stage: int = 0) -> Reduced:
         needs=element_needs(source.shape, dims) if needs else (),
         rules=_rules(request.name, pair=pair, emptied=raw == () and everything),
         notes=_notes(request),
-        words=_words(request, bound),
+        words=_words(request, bound, [source.shape[dim] for dim in dims]),
     )
 
 
@@ -74,9 +74,13 @@ def _notes(request: Request) -> tuple[str, ...]:
     return ()
 
 
-def _words(request: Request, bound: Mapping[str, Given]) -> str:
+def _words(request: Request, bound: Mapping[str, Given], sizes: Sequence[Size]) -> str:
+    """Return what is done, where the function's name does not say it."""
     if request.name not in ("std", "var"):
         return ""
+    if 0 in sizes:
+        # Whatever it is divided by.
+        return "nan"
     given = bound.get("correction")
     correction = None if given is None else given.value
     if correction is None:

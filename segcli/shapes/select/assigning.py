@@ -25,8 +25,8 @@ from segcli.shapes.select.placing import (
 )
 from segcli.shapes.select.regions import find_region
 from segcli.shapes.select.storing import check_number
-from segcli.shapes.strides import view_strides
 from segcli.shapes.values import Item, Listed, RaisedError, Shape, Tensor, type_name
+from segcli.shapes.view_strides import view_strides
 
 # What PyTorch says of a tensor of which several elements are one in storage.
 OVERLAPS = (

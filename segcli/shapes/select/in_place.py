@@ -225,7 +225,8 @@ def _filled_at(call: Call) -> Computed:
     """Put one value where a mask is True; what is put is looked at before the shapes are."""
     item, _, bound = bind(call, FILL)
     check_fill(bound["mask"].item, bound["value"].item)
-    broadcast_operands(call, [item, bound["mask"].item])
+    together = broadcast_operands(call, [item, bound["mask"].item])
+    _refuse_growth(tensor_of(call, item).shape, together.shape, call)
     return masked_fill_torch(call)
 
 

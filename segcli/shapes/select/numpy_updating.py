@@ -5,21 +5,25 @@ must be of the array's kind of numbers, or of a lower one (``same_kind``), and o
 """
 
 from dataclasses import replace
+from math import isinf, isnan, log2
 from typing import cast
 
+from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.compute.elementwise import MARKS
 from segcli.shapes.compute.numpy_arithmetic import apply_numpy
-from segcli.shapes.compute.promotion import is_number
+from segcli.shapes.compute.promotion import bounds_of, is_number
 from segcli.shapes.computed import Computed
 from segcli.shapes.index.numpy_index import index_numpy
 from segcli.shapes.operands import as_array
 from segcli.shapes.select.numpy_assigning import assign_numpy
 from segcli.shapes.select.placing import is_expanded
 from segcli.shapes.select.updated import Update, read_update, refuse_growth, updated
-from segcli.shapes.values import COMPLEX, FLOATING, Item, Listed, RaisedError, Shape, Tensor, format_sizes
+from segcli.shapes.values import COMPLEX, FLOATING, INTEGER, Item, Listed, RaisedError, Shape, Tensor, format_sizes
 
 _CAST = "Cannot cast ufunc '{ufunc}' output from dtype('{made}') to dtype('{own}') with casting rule 'same_kind'"
+# Beyond every int64, whatever int64 is added.
+_ANY_LONG = 2.0**64
 
 
 def update_numpy(call: Call) -> Computed:
@@ -92,9 +96,43 @@ def _growth(own: Shape, shape: Shape) -> tuple[str, str]:
     return "ValueError", words
 
 
+def _check_whole(update: Update, dtype: str) -> None:
+    """Refuse a float that no integer is, as far as a number tells it whatever is there."""
+    value = update.value.value
+    if dtype not in FLOATING or not isinstance(value, int | float):
+        return
+    high = bounds_of(update.tensor.dtype)[1]
+    if (isnan(value) and update.mark != "**") or (update.mark == "%" and value == 0):
+        raise RaisedError(update.value.span, "ValueError", "cannot convert float NaN to integer")
+    if update.mark in "+-" and isinf(value):
+        raise RaisedError(update.value.span, "OverflowError", "cannot convert float infinity to integer")
+    if update.mark in "+-" and abs(value) > _ANY_LONG:
+        raise RaisedError(update.value.span, "OverflowError", "Python int too large to convert to C long")
+    if not _is_moderate(update.mark, value, high):
+        written = f"{update.place.text} {update.mark} {update.value.text}"
+        message = f"whether NumPy can store {written} as {update.tensor.dtype} hangs on what is there"
+        raise SegcliError(message, hint="make an array of floats first, with .astype(float)")
+
+
+def _is_moderate(mark: str, value: float, high: int) -> bool:
+    """Tell whether what an operator makes of most integers can be an integer up to ``high`` again."""
+    match mark:
+        case "**":
+            return 0 <= value < log2(high)
+        case "/" | "//":
+            return abs(value) > 1 / high
+        case "%":
+            return value > -high
+        case _:
+            return abs(value) <= high
+
+
 def _assigned(call: Call, update: Update) -> Computed:
     """Compute with a scalar, and assign what comes out."""
     made = apply_numpy(update.operation(call), function=MARKS[update.mark])
+    # Bits of uint8 are cut off.
+    if update.tensor.dtype in INTEGER and update.tensor.dtype != "uint8":
+        _check_whole(update, cast("Tensor", made.result).dtype)
     result = Item(made.result, update.value.text, update.value.span)
     target, index, _ = (item for _, item in call.arguments)
     assign_numpy(replace(call, arguments=(("", target), ("", index), ("", result))))

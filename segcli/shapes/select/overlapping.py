@@ -19,6 +19,7 @@ from segcli.shapes.select.placing import stripped
 from segcli.shapes.stages import Evaluation
 from segcli.shapes.strides import strides_of
 from segcli.shapes.values import INTEGER, Item, Listed, RaisedError, Shape, Size, SliceBounds, Tensor
+from segcli.shapes.view_strides import inserted_strides
 
 if TYPE_CHECKING:
     from segcli.shapes.computed import Computed, Formula
@@ -34,8 +35,11 @@ SEEN_LATER = (
     *("The size of tensor a", "output with shape", "result type", "not implemented for", "alpha"),
     "value cannot be converted",
 )
+# How many of its arguments a method reads while it writes.
+_FILLS = {"fill_": 0, "masked_fill_": 1, "index_fill_": 2}
 # At which of the errors of an index PyTorch looks after that.
-_LATER = ("tensors used as indices must be", "shape mismatch: indexing tensors")
+_MASKED = "The shape of the mask"
+_LATER = ("tensors used as indices must be", "shape mismatch: indexing tensors", _MASKED)
 
 
 @record(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Block:
         name: The name.
         start: How many elements lie before the first one.
         count: How many there are.
-        strides: How far apart neighbours along each axis are; 0 along a new axis, of which that is not followed.
+        strides: How far apart neighbours along each axis are, even where an axis has one position.
     """
 
     name: str
@@ -62,9 +66,7 @@ class Block:
 
     def is_same(self, other: "Block") -> bool:
         """Tell whether it holds the same elements in the same order, which PyTorch reads from the strides."""
-        if (self.start, self.count, len(self.strides)) != (other.start, other.count, len(other.strides)):
-            return False
-        return all(one == two or 0 in (one, two) for one, two in zip(self.strides, other.strides, strict=True))
+        return self == other
 
 
 def check_put(state: Evaluation, target: Item, index: Item, value: Item) -> None:
@@ -82,23 +84,34 @@ def check_put(state: Evaluation, target: Item, index: Item, value: Item) -> None
     tensor = target.value
     if state.library.name != "torch" or not isinstance(tensor, Tensor) or isinstance(index.value, bool):
         return
-    later = _LATER if _is_one(value) else (*_LATER, "The shape of the mask")
     try:
         basic, advanced = _sorted(index, len(tensor.shape))
         if advanced:
             index_torch(tensor, index, len(state.stages))
     except RaisedError as error:
-        if not error.message.startswith(later) and "is out of bounds for dim" not in error.message:
+        if not error.message.startswith(_LATER) and "is out of bounds for dim" not in error.message:
             return
         basic, advanced = _sorted(index, len(tensor.shape))
+        if error.message.startswith(_MASKED) and _is_one(value) and advanced[0].span == error.span:
+            # One number may fill a mask: PyTorch looks at the first one before anything else.
+            return
     if not advanced:
         return
+    if 0 in tensor.shape and value.value is tensor and _is_all(basic):
+        # The very same tensor overlaps with itself, even where it has no elements.
+        raise RaisedError(value.span, "RuntimeError", SHARED)
     try:
         region = index_torch(tensor, basic, len(state.stages))
     except RaisedError:
         # An int is out of range, say.
         return
     _refuse_put(state, _place(state, tensor, region), advanced, value)
+
+
+def _is_all(index: Item) -> bool:
+    """Tell whether an index without its tensors is the tensor that is indexed, and no view of it."""
+    items = cast("Listed", index.value).items
+    return all(isinstance(item.value, SliceBounds) and item.value == SliceBounds() for item in items)
 
 
 def _is_one(value: Item) -> bool:
@@ -175,6 +188,9 @@ def check_method(state: Evaluation, name: str, arguments: Sequence[tuple[str, It
     """
     (_, first), *others = arguments
     place = _block(state, first.value) if isinstance(first.value, Tensor) else None
+    if name in _FILLS:
+        # What all get is read before.
+        others = others[: _FILLS[name]]
     for _, item in others:
         if place is not None and isinstance(item.value, Tensor):
             _refuse(place, _block(state, item.value), item, alike=not name.startswith(("scatter", "index_")))
@@ -229,7 +245,8 @@ def _place(state: Evaluation, tensor: Tensor, region: Indexing) -> Block | None:
     further = _further(region, strides)
     if start is None or further is None:
         return None
-    axes: list[tuple[Size, Size | None]] = [(size, 0) for size in region.shape]
+    inserted = inserted_strides(tensor, region, strides)
+    axes: list[tuple[Size, Size | None]] = [(size, inserted.get(axis, 0)) for axis, size in enumerate(region.shape)]
     gathered = []
     for size, stride, access in zip(tensor.shape, strides, region.accesses, strict=True):
         if isinstance(access, Gathered):

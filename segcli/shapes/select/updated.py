@@ -11,9 +11,9 @@ from segcli.shapes.indexing import Along, Indexing, Step
 from segcli.shapes.labels import label_indexed
 from segcli.shapes.select.looking import name_of
 from segcli.shapes.select.placing import EXPANDED, Assignment, assigned, is_expanded, left_side, may_repeat, writable
-from segcli.shapes.strides import view_strides
 from segcli.shapes.symbols import equal_or_one
 from segcli.shapes.values import Item, RaisedError, Shape, Tensor, Value
+from segcli.shapes.view_strides import view_strides
 
 # What becomes of the place.
 _EFFECTS = {"+": "is added to what is there", "-": "is subtracted from what is there", "*": "multiplies what is there"}

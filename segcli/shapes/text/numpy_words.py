@@ -32,7 +32,7 @@ _SAME_NAMES = (
     "hstack vstack dstack where squeeze reshape ravel swapaxes moveaxis flip roll tile clip exp log log2 log10 log1p "
     "expm1 sqrt square abs sign floor ceil sin cos tan tanh isnan isinf isfinite maximum minimum add subtract multiply "
     "divide true_divide floor_divide remainder logical_and logical_or logical_xor logical_not bitwise_and bitwise_or "
-    "bitwise_xor matmul dot zeros ones full empty zeros_like ones_like full_like empty_like arange eye linspace "
+    "bitwise_xor matmul dot outer zeros ones full empty zeros_like ones_like full_like empty_like arange eye linspace "
     "bincount argwhere diff einsum broadcast_to amax amin tril triu"
 )
 _OTHER = {

@@ -1,0 +1,218 @@
+"""Cases that long random runs found, and their kin: pinned beside real PyTorch and NumPy."""
+
+import ast
+
+import pytest
+import torch
+
+from segcli.shapes import explain
+from segcli.shapes.operations import names_in
+from tests.shapes.agreement import check
+from tests.shapes.cases import Case
+from tests.shapes.formula_agreement import compare_formula
+from tests.shapes.oracle import ask_torch
+
+ATTENTION = "F.scaled_dot_product_attention(q, k, w"
+HEADS = {"q": "2,1,4,4", "k": "2,1,4,4", "w": "2,1,4,3"}
+
+
+def made(spec: str) -> torch.Tensor:
+    """Make a tensor of 0, 1, 2 ... of a spec such as ``int32:2,3``; of ``tensor([1])``, that."""
+    dtype, _, sizes = spec.rpartition(":")
+    if sizes.startswith("tensor("):
+        return torch.tensor(ast.literal_eval(sizes[7:-1]), dtype=getattr(torch, dtype or "int64"))
+    shape = [int(size) for size in sizes.strip("()").split(",") if size]
+    return torch.arange(torch.Size(shape).numel()).reshape(shape).to(getattr(torch, dtype or "float32"))
+
+
+def case_of(expr: str, specs: dict[str, str], numpy_expr: str = "") -> Case:
+    tensors = {name: made(spec) for name, spec in specs.items()}
+    return Case(expr, numpy_expr, specs, tensors)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64", "bool", "float32", "complex64"])
+@pytest.mark.parametrize(
+    ("rest", "specs"),
+    [
+        (", dropout_p=2.0)", HEADS),
+        (")", HEADS),
+        (", dropout_p=0.5)", HEADS),
+        (", dropout_p=2.0)", HEADS | {"k": "2,1,4,5"}),
+        (", m, dropout_p=2.0)", HEADS | {"m": "float32:4,5"}),
+        (", is_causal=True, dropout_p=2.0)", HEADS),
+        (", is_causal=False, dropout_p=2.0, scale=0.5)", {"q": "1,1,3,1", "k": "1,1,1,1", "w": "1,1,1,3"}),
+        (", dropout_p=2.0)", HEADS | {"w": "2,1,3,4"}),
+    ],
+    ids=str,
+)
+def test_attention_tells_of_dropout_before_of_whole_numbers(dtype: str, rest: str, specs: dict[str, str]) -> None:
+    typed = {name: spec if ":" in spec else f"{dtype}:{spec}" for name, spec in specs.items()}
+    check(case_of(f"{ATTENTION}{rest}", typed))
+
+
+@pytest.mark.parametrize("name", [name for name in names_in("nn") if name not in ("Sequential", "Identity")])
+def test_every_layer_is_named_as_python_names_what_makes_it(name: str) -> None:
+    check(case_of(f"nn.{name}(foo=1)(x)", {"x": "1,4,4"}))
+
+
+@pytest.mark.parametrize("given", ["reduction='mean', foo=1", "foo=1, reduce=()", "1, 2, 3, 4, 5"])
+@pytest.mark.parametrize("name", ["L1Loss", "MSELoss", "SmoothL1Loss"])
+def test_losses_without_an_init_of_their_own(name: str, given: str) -> None:
+    check(case_of(f"nn.{name}({given})(x, y)", {"x": "3,4", "y": "3,4"}))
+
+
+@pytest.mark.parametrize("one", ["uint8:2", "int8:()", "float32:()", "float64:2", "bool:2", "int64:()"])
+@pytest.mark.parametrize("other", ["uint8:()", "int8:2", "float64:()", "float16:2", "int16:2", "bool:()"])
+def test_similarity_takes_the_dtype_of_what_has_axes(one: str, other: str) -> None:
+    check(case_of("torch.cosine_similarity(x, y, 0)", {"x": one, "y": other}))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "[[2], []], dtype=torch.int32, requires_grad=True",
+        "[[2], [3]], dtype=torch.int32, requires_grad=True",
+        "[[2], 3], requires_grad=True",
+        "[], requires_grad=True, dtype=torch.int32",
+        "[300], requires_grad=True, dtype=torch.uint8",
+        "[[2], []], requires_grad=True",
+    ],
+)
+def test_rows_come_before_gradients(given: str) -> None:
+    check(case_of(f"torch.tensor({given})", {}))
+
+
+@pytest.mark.parametrize(
+    ("expr", "spec"),
+    [
+        ("x[::2][None, 0] = x[:-1]", "uint8:2,3,4"),
+        ("x[None][0, None] = x[None, :]", "2,3"),
+        ("x[None, ::2][0] = x[:1]", "2,3"),
+        ("x[True] = x", "1,1,2"),
+        ("x[True] = x.T[None]", "()"),
+        ("x[0, None].expand(2, 1, 3)[:-1] = x", "bool:1,3"),
+        ("x.expand(1, 1, 2, 3)[0] = x", "2,3"),
+        ("x[[0]] = x", "0,3"),
+        ("x[[0]] = x[:]", "0,3"),
+        ("x[..., None].masked_fill_(x > 0, x)", "int32:()"),
+        ("x.masked_fill_(x > 0, x[0, 0])", "2,3"),
+        ("x.index_fill_(0, torch.tensor([0]), x[0, 1])", "2,3"),
+        ("x.fill_(x[0, 1])", "2,3"),
+        ("x.masked_fill_(x[0], True)", "bool:2,3"),
+        ("x[None].flatten().masked_fill_(x, 1)", "bool:2,2"),
+        ("x[0, None].masked_fill_(x[None], 300)", "bool:2,2"),
+        ("x.add_(x[0, 0])", "2,3"),
+        ("x.unsqueeze(0).copy_(x[None])", "2,3"),
+        ("x[:-1].unsqueeze(0)[True, x > 0] = x[:1]", "bool:3,1"),
+        ("x[:, None][None][x > 0, x > 0, ::2] = x[0]", "int64:4"),
+    ],
+)
+def test_what_lies_where_it_is_written(expr: str, spec: str) -> None:
+    check(case_of(expr, {"x": spec}))
+
+
+@pytest.mark.parametrize("mask", ["()", "1,", "2,3", "4,", "4,2,3", "2,1"])
+@pytest.mark.parametrize("own", ["()", "2,3", "1,3", "0,3"])
+@pytest.mark.parametrize("value", ["300", "-1", "1e30"])
+def test_filled_where_it_is_a_mask_fits_before_a_number_does(own: str, mask: str, value: str) -> None:
+    check(case_of(f"x.masked_fill_(m, {value})", {"x": f"uint8:{own}", "m": f"bool:{mask}"}))
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "1e30", "-1e30", "torch.nan", "2", "1.5", "300"])
+@pytest.mark.parametrize("mark", ["+", "-", "*", "/", "//", "%", "**"])
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32", "bool"])
+def test_numpy_stores_what_it_computed_with_a_scalar(dtype: str, mark: str, value: str) -> None:
+    expr = f"x[0][2] {mark}= {value}"
+    check(case_of(expr, {"x": f"{dtype}:2,3"}, expr.replace("torch", "np")), words=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("**= 1e30", "unknown"), ("*= 1e30", "unknown"), ("+= 1e30", "OverflowError")]
+)
+def test_numpy_is_not_answered_for_where_it_hangs_on_values(value: str, kind: str) -> None:
+    error = explain(f"x[0][2] {value}", {"x": "int32:2,3"}).numpy.error
+    assert error is not None
+    assert error.type == kind
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "1",
+        "decimals=1",
+        "1, decimals=1",
+        "1, 1",
+        "1, foo=2",
+        "decimals=1, out=3",
+        "None",
+        "1.0",
+        "1, None, None",
+        "True",
+    ],
+)
+@pytest.mark.parametrize("spec", ["complex64:()", "2,3", "int64:()", "bool:3"])
+def test_round_is_a_function_of_python(given: str, spec: str) -> None:
+    check(case_of(f"x.round({given})", {"x": spec}, f"np.round(x, {given})"), words=False, known=True)
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "x.flatten(0, end_dim=1, start_dim=1)",
+        "x.roll(1, dims=0, shifts=2)",
+        "x.roll(1, shifts=2, foo=1)",
+        "x.roll(1, foo=1, shifts=2)",
+        "torch.gather(x, 0, x.long(), sparse_grad=False, dim=0)",
+        "F.scaled_dot_product_attention(x, x, x, None, 0.5, is_causal=False, dropout_p=2.0)",
+    ],
+)
+def test_of_two_keywords_the_one_that_was_given_twice_is_named(expr: str) -> None:
+    check(case_of(expr, {"x": "2,3"}))
+
+
+@pytest.mark.parametrize(
+    ("expr", "specs", "formula"),
+    [
+        (
+            "x.scatter(-1, i, 1e999, reduce='add')",
+            {"x": "complex64:2,3", "i": "tensor([[2], [1]])"},
+            "result[j, i[j, k]] += 1e999",
+        ),
+        ("x.scatter(-1, i, 1e30, reduce='multiply')", {"x": "bool:2", "i": "tensor([1])"}, ""),
+        ("x.scatter_add(0, i, y)", {"x": "bool:3", "i": "tensor([1, 1])", "y": "bool:2"}, ""),
+        ("F.nll_loss(x, y, ignore_index=0)", {"x": "3,", "y": "int64:()"}, "result = nan if y == 0 else -x[y]"),
+        (
+            "F.nll_loss(x, y, ignore_index=0, reduction='sum')",
+            {"x": "3,", "y": "int64:()"},
+            "result = 0 if y == 0 else -x[y]",
+        ),
+        (
+            "F.nll_loss(x, y, ignore_index=1, reduction='none')",
+            {"x": "2,3", "y": "int64:2"},
+            "result[i] = 0 if y[i] == 1 else -x[i, y[i]]",
+        ),
+        (
+            "F.cross_entropy(x, y, ignore_index=0)",
+            {"x": "3,", "y": "int64:()"},
+            "result = nan if y == 0 else logsumexp over i of x[i] - x[y]",
+        ),
+        ("torch.var(x, (0, 1), correction=-1)", {"x": "0,3"}, "result = nan"),
+        ("x.std(0, correction=-1)", {"x": "0,3"}, "result[j] = nan"),
+        ("x.std(1)", {"x": "0,3"}, "result[i] = std with correction 1 over j of x[i, j]"),
+        ("x.var(0, correction=2.5)", {"x": "complex64:2,2"}, ""),
+        (
+            "x[a, 1:-1, :].amax((0, -1)).prod(0)",
+            {"x": "float16:2,3,4", "a": "uint8:tensor([2, 2])"},
+            "result = product over i of x[a, 1:-1, :].amax((0, -1))[i]",
+        ),
+        ("torch.median(x)[..., ...]", {"x": "int32:2,0,3"}, "result = torch.median(x)"),
+        ("F.nll_loss(x, y)", {"x": "3,", "y": "uint8:()"}, "result = -x[y]"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_formulas(expr: str, specs: dict[str, str], formula: str) -> None:
+    case = case_of(expr, specs)
+    found = explain(expr, specs)
+    assert not formula or found.formula == formula
+    assert compare_formula(case)
+    assert ask_torch(expr, case.tensors).error is None
