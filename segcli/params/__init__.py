@@ -6,19 +6,29 @@ Examples:
     [('standard', 9216), ('pointwise', 1024)]
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segcli.params.conv import Conv
-    from segcli.params.variants import VARIANTS, Comparison, Layer, LayerCount, compare
+    from segcli.params.count import LayerCount, Stage
+    from segcli.params.description import Layer
+    from segcli.params.variants import VARIANTS, Comparison, compare
 
-__all__ = ["VARIANTS", "Comparison", "Conv", "Layer", "LayerCount", "compare"]
+_HOMES = {
+    "Conv": "conv",
+    "Layer": "description",
+    "LayerCount": "count",
+    "Stage": "count",
+    "VARIANTS": "variants",
+    "Comparison": "variants",
+    "compare": "variants",
+}
+__all__ = ["VARIANTS", "Comparison", "Conv", "Layer", "LayerCount", "Stage", "compare"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562: whatever the core holds
     if name not in __all__:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    from segcli.params import conv, variants
-
-    return getattr(conv if name == "Conv" else variants, name)
+    return getattr(import_module(f"segcli.params.{_HOMES[name]}"), name)
