@@ -118,11 +118,15 @@ def _rich_table(table: "Table", *, ascii_only: bool) -> RichTable:
     plain = any(isinstance(cell, Styled) for cells in shown for cell in cells)
     for index, column in enumerate(table.columns):
         text = column.kind in ("text", "bar")
+        is_whole = index == 0 or column.kind != "text"
         longest = max((len(str(cells[index])) for cells in shown), default=0)
+        if is_whole:
+            # Rich takes a heading of two words for one that it may break.
+            longest = max(longest, len(column.name))
         rich.add_column(
             Text(column.name),
             justify="left" if text else "right",
-            no_wrap=index == 0 or column.kind != "text",
+            no_wrap=is_whole,
             style="cyan" if index == 0 and not plain else None,
             overflow="fold",
             # What is one word or short stays on one line; longer text may be broken, though not into single letters.

@@ -29,6 +29,7 @@ grep -q '(4, 5, 3)' out
 run params
 grep -q '1,168' out
 run params --json
+run params conv 64 128 --norm batch --formula
 
 # A safetensors file of two numbers, and what ckpt makes of it without torch.
 printf '\x58\x00\x00\x00\x00\x00\x00\x00{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}%-34s\x00\x00\x80\x3f\x00\x00\x00\x40' '' > a.safetensors
@@ -43,4 +44,28 @@ run ckpt diff a.pth gpu.pth --ignore tags
 run ckpt merge a.pth gpu.pth --average --into mean.pth
 run ckpt inspect mean.pth --json
 grep -q '"shape"' out
+
+# Two pairs of files, evaluated in one process and in two.
+"$(dirname "$segcli")/python" - <<'END'
+import os
+import numpy
+from PIL import Image
+
+for folder in ("predictions", "labels"):
+    os.mkdir(folder)
+for name, seed in (("a", 0), ("b", 1)):
+    draw = numpy.random.default_rng(seed)
+    numpy.save(f"predictions/{name}.npy", draw.normal(size=(3, 24, 32)).astype("float32"))
+    Image.fromarray(draw.integers(0, 3, (24, 32)).astype("uint8")).save(f"labels/{name}.png")
+END
+run loss predictions labels --metrics
+grep -q 'mean IoU' out
+run loss predictions labels --as smp --json
+grep -q '"projects"' out
+run loss predictions labels --loss ohem --over all --sweep thresh=0.5,0.7 --csv
+cp out alone
+run loss predictions labels --loss ohem --over all --sweep thresh=0.5,0.7 --csv --nproc 2
+cmp out alone
+run loss predictions labels --per-file files.jsonl --heatmap heatmaps --log-dir events -q
+[ -s heatmaps/a.png ] && [ "$(wc -l < files.jsonl)" = 3 ]
 echo "smoke: $count commands ran"

@@ -127,6 +127,15 @@ def test_no_number_is_cut_short_on_a_narrow_terminal(width: int) -> None:
     assert "1.23 ms" in row
 
 
+def test_a_heading_of_two_words_takes_no_room_from_numbers() -> None:
+    columns = [Column("class"), *(Column(f"norm of {i}", "number") for i in range(6)), Column("IoU", "number")]
+    row = ("0", *(0.5 for _ in range(6)), 0.977452)
+    for width in range(40, 100):
+        lines = to_text([Table("t", columns, [row])], width).splitlines()
+        assert lines[1].endswith("norm of 5        IoU")
+        assert lines[3].endswith("0.977452")
+
+
 def test_a_line_break_in_a_name_does_not_break_its_row() -> None:
     lines = to_text([Table("t", [Column("name")], [("a\nb",)])]).splitlines()
     assert lines[3:] == ["a\\nb"]

@@ -1,8 +1,8 @@
 """Draws the pictures of shapes.md: how an index walks a 3-d tensor, and where what it finds lands.
 
 Every picture is computed: the index is applied to a tensor that holds the number of each of its elements, so that the
-result says which element each of its own came from. The picture of losses.md, which `mining_picture` draws, is written
-with them. Run it with ``make golden``; ``make check`` compares.
+result says which element each of its own came from. The pictures of losses.md and loss.md, which `mining_picture` and
+`loss_pictures` draw, are written with them. Run it with ``make golden``; ``make check`` compares.
 """
 
 import sys
@@ -12,6 +12,7 @@ from html import escape
 from itertools import product
 from pathlib import Path
 
+import loss_pictures
 import mining_picture
 import numpy as np
 import torch
@@ -196,13 +197,14 @@ class _Sheets:
 def main(folder: Path, *, check: bool) -> int:
     """Write every picture, or tell which differ from what is there."""
     stale = []
-    drawn = {picture.name: draw(picture) for picture in PICTURES} | {"ohem": mining_picture.draw()}
-    for name, text in drawn.items():
-        file = folder / f"{name}.svg"
-        if check and (not file.exists() or file.read_text() != text):
-            stale.append(file.name)
+    texts = {picture.name: draw(picture) for picture in PICTURES} | {"ohem": mining_picture.draw()}
+    drawn = {f"{name}.svg": text.encode() for name, text in texts.items()} | loss_pictures.draw()
+    for name, content in drawn.items():
+        file = folder / name
+        if check and (not file.exists() or not loss_pictures.same(file.read_bytes(), content, name)):
+            stale.append(name)
         elif not check:
-            file.write_text(text)
+            file.write_bytes(content)
     if stale:
         sys.stderr.write(f"these pictures are not what pictures.py draws: {', '.join(stale)}; run make golden\n")
     return 1 if stale else 0

@@ -22,6 +22,29 @@ def _folder(page: str) -> Path:  # noqa: ARG001 - the cache's key: every page st
     return folder
 
 
+def use(script: str) -> None:
+    """Run another script of this folder that writes inputs, for the commands that follow on the page."""
+    subprocess.run([sys.executable, str(Path(__file__).parent / script), str(_folder(_page()))], check=True)  # noqa: S603 - our own script
+
+
+def bring(name: str) -> None:
+    """Copy a file or folder of these examples to where the page's commands run."""
+    source = Path(__file__).parent / name
+    (shutil.copytree if source.is_dir() else shutil.copy)(source, _folder(_page()) / name)
+
+
+def output(command: str) -> str:
+    """Return what a command writes to standard output, in the page's folder."""
+    return subprocess.run(  # noqa: S602 - as typed in a shell
+        command, shell=True, cwd=_folder(_page()), stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+
+
+def folder() -> Path:
+    """Return where the page's commands run."""
+    return _folder(_page())
+
+
 def show(*commands: str, expect: int = 0, language: str = "console") -> None:
     """Print a code block that holds each command and what it writes, to both streams.
 

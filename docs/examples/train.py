@@ -3,6 +3,7 @@
 Run it as ``python docs/examples/train.py FOLDER``. It writes into FOLDER:
 
 - ``logits.pt``, ``labels.pt``: the network's answer on all five pictures, and the truth;
+- ``predictions/``, ``labels/``, ``pictures/``, ``loss.yaml``: the same as a file a picture, see ``predictions.py``;
 - ``checkpoint.pt``: network, optimiser and step, as a training script saves them;
 - ``tensorboard/``: the loss by step, for TensorBoard.
 
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from photographs import CLASSES, IGNORED, load
+from predictions import save
 from tensorboardX import SummaryWriter
 from torch import Tensor, nn
 
@@ -107,6 +109,7 @@ def train(folder: Path, seconds: float) -> None:
         logits = network(images)
     torch.save(logits, folder / "logits.pt")
     torch.save(labels, folder / "labels.pt")
+    save(folder, logits.numpy())
     torch.save(
         {"state_dict": network.state_dict(), "optimizer": optimizer.state_dict(), "step": step},
         folder / "checkpoint.pt",

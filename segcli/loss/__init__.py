@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segcli.loss.evaluation import evaluate, evaluate_files
+    from segcli.loss.evaluation import evaluate
     from segcli.loss.result import LossResult
+    from segcli.loss.running import evaluate_files
     from segcli.loss.settings import LossSettings
 
-_HOMES = {"LossResult": "result", "LossSettings": "settings", "evaluate": "evaluation", "evaluate_files": "evaluation"}
+_HOMES = {"LossResult": "result", "LossSettings": "settings", "evaluate": "evaluation", "evaluate_files": "running"}
 
 __all__ = ["LossResult", "LossSettings", "evaluate", "evaluate_files"]
 

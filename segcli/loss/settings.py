@@ -1,21 +1,32 @@
-"""Which losses, with which parameters; and how a person writes them."""
+"""Which losses, with which parameters, over what: what a person asked for, as plain data."""
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal
 
-from segcli.errors import SegcliError, nearest
-
 KnownMode = Literal["multiclass", "multilabel", "binary"]
 Mode = Literal["auto", KnownMode]
+Over = Literal["file", "all"]
 
-LOSSES = ("ce", "ohem", "dice", "focal", "bce")
+# What is evaluated where no loss is named.
+USUAL_LOSSES = ("ce", "ohem", "dice", "focal", "bce")
+# "lovasz" is that of the mode.
+LOSSES = (
+    *USUAL_LOSSES,
+    "tversky",
+    "focal-tversky",
+    "jaccard",
+    "generalized-dice",
+    "lovasz",
+    "lovasz-softmax",
+    "lovasz-hinge",
+)
+_OF_REGIONS = ("dice", "tversky", "focal-tversky", "jaccard", "generalized-dice")
 # A softmax over classes has no meaning where they do not exclude one another, and a sigmoid none where they do.
 LOSSES_OF_MODE: dict[KnownMode, tuple[str, ...]] = {
-    "multiclass": ("ce", "ohem", "dice", "focal"),
-    "multilabel": ("dice", "focal", "bce"),
-    "binary": ("ohem", "dice", "focal", "bce"),
+    "multiclass": ("ce", "ohem", "focal", *_OF_REGIONS, "lovasz-softmax"),
+    "multilabel": ("bce", "ohem", "focal", *_OF_REGIONS, "lovasz-hinge"),
+    "binary": ("bce", "ohem", "focal", *_OF_REGIONS, "lovasz-hinge"),
 }
 
 
@@ -23,103 +34,74 @@ LOSSES_OF_MODE: dict[KnownMode, tuple[str, ...]] = {
 class LossSettings:
     """Parameters of an evaluation; those of the losses are described in ``segcli.nn``.
 
+    Where a parameter is None, each loss that has it takes its own default.
+
     Attributes:
         losses: Which losses, of ``LOSSES``.
+        factors: What each counts in a sum; none where no sum was asked for.
         all_that_apply: Whether losses that do not apply to the data are left out, and not refused.
         mode: How logits and labels belong together; ``auto`` tells by their shapes.
+        from_logits: Whether logits are given, or the probabilities themselves.
+        class_weights: One a class; for binary two, of label 0 and of label 1. None for equal ones.
         class_names: One a class; none for numbers.
+        tversky_alpha: What a false positive costs, of tversky and focal-tversky.
+        tversky_beta: What a false negative costs there.
+        tversky_gamma: The exponent of focal-tversky.
+        lovasz_classes: Which classes a Lovász loss is the mean of.
+        backend: What computes, of `segcli.nn.kernels.backends`.
+        over: Whether a loss is that of each file and their mean, or that of all pixels of all files as one batch.
+        metrics: Whether predictions are counted against labels.
+        gradient: Whether the gradient's norm is computed.
     """
 
-    losses: tuple[str, ...] = LOSSES
+    losses: tuple[str, ...] = USUAL_LOSSES
+    factors: tuple[float, ...] = ()
     all_that_apply: bool = True
     mode: Mode = "auto"
+    from_logits: bool = True
     thresh: float = 0.7
     n_min: int | Fraction = Fraction(1, 16)
+    semantics: str = "exact"
     gamma: float = 2.0
     alpha: float | tuple[float, ...] | None = None
-    smooth: float = 1.0
+    mean: Literal["valid", "all", "weights"] | None = None
+    smooth: float | None = None
     squared: bool = False
     reduce: Literal["image", "batch"] = "image"
     absent: Literal["skip", "zero", "count"] = "skip"
+    tversky_alpha: float = 0.3
+    tversky_beta: float = 0.7
+    tversky_gamma: float = 0.75
+    weighting: Literal["square", "simple", "uniform"] = "square"
+    lovasz_classes: Literal["present", "all"] | None = None
+    class_weights: tuple[float, ...] | None = None
     ignore_index: int = 255
     class_names: tuple[str, ...] = ()
+    backend: Literal["auto", "eager", "compiled", "triton"] = "auto"
+    over: Over = "file"
+    metrics: bool = False
+    gradient: bool = False
 
     def as_json(self, losses: tuple[str, ...]) -> dict[str, Any]:
-        """Return what a document says of the settings; ``losses`` are those that applied.
+        """Return what a document says of the settings.
+
+        Args:
+            losses: Those that applied.
 
         Examples:
             >>> LossSettings().as_json(("ce",))["n_min"]
             '1/16'
         """
-        return {
-            "losses": losses,
-            "thresh": self.thresh,
-            "n_min": self.n_min if isinstance(self.n_min, int) else str(self.n_min),
-            "gamma": self.gamma,
-            "alpha": self.alpha,
-            "smooth": self.smooth,
-            "squared": self.squared,
-            "reduce": self.reduce,
-            "absent": self.absent,
-            "ignore_index": self.ignore_index,
-        }
+        left_out = ("losses", "factors", "all_that_apply", "mode", "class_names", "backend")
+        shown = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in left_out}
+        return {"losses": losses, "factors": self.factors} | {name: written(value) for name, value in shown.items()}
 
 
-def parse_losses(text: str) -> tuple[str, ...]:
-    """Read a list of losses.
-
-    Raises:
-        SegcliError: For an unknown one, or none.
+def written(value: object) -> Any:  # noqa: ANN401 - whatever JSON has
+    """Return a parameter as a document holds it.
 
     Examples:
-        >>> parse_losses("ce, dice")
-        ('ce', 'dice')
+        >>> written(Fraction(1, 16)), written(7)
+        ('1/16', 7)
     """
-    names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
-    for name in names:
-        if name not in LOSSES:
-            message = f"unknown loss {name!r}"
-            raise SegcliError(message, hint=nearest(name, list(LOSSES)))
-    return names
-
-
-def parse_n_min(text: str) -> int | Fraction:
-    """Read a count, or a share of the valid pixels.
-
-    Raises:
-        SegcliError: For anything else.
-
-    Examples:
-        >>> parse_n_min("100000"), parse_n_min("1/16"), parse_n_min("0.0625")
-        (100000, Fraction(1, 16), Fraction(1, 16))
-    """
-    stripped = text.strip()
-    # Digits are counted before they are read: int() of a megabyte of them takes minutes.
-    if re.fullmatch(r"[0-9]{1,18}", stripped):
-        return int(stripped)
-    if re.fullmatch(r"[0-9]{1,9}/0*[1-9][0-9]{0,8}|[0-9]{0,9}\.[0-9]{1,18}", stripped):
-        share = Fraction(stripped)
-        if share <= 1:
-            return share
-    message = f"--n-min {text[:40]!r} is neither a count nor a share of the valid pixels"
-    raise SegcliError(message, hint="write it as 100000, 1/16 or 0.0625")
-
-
-def parse_alpha(text: str | None) -> float | tuple[float, ...] | None:
-    """Read a number, or one a class.
-
-    Raises:
-        SegcliError: For anything else.
-
-    Examples:
-        >>> parse_alpha("0.25"), parse_alpha("1,2,0.5")
-        (0.25, (1.0, 2.0, 0.5))
-    """
-    if text is None:
-        return None
-    try:
-        values = tuple(float(part) for part in text.split(","))
-    except ValueError as error:
-        message = f"--alpha {text[:40]!r} is neither a number nor one a class"
-        raise SegcliError(message, hint="write it as 0.25, or 1,2,0.5 for three classes") from error
-    return values[0] if len(values) == 1 else values
+    return str(value) if isinstance(value, Fraction) else value

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,8 +7,8 @@ import torch
 from segcli import loss as room
 from segcli.errors import SegcliError
 from segcli.loss import LossResult, LossSettings, evaluate
+from segcli.loss.pictures.scalars import scalars
 from segcli.loss.result import OhemValue
-from segcli.loss.scalars import scalars
 from segcli.nn import (
     bce_with_logits_loss,
     cross_entropy_loss,
@@ -61,6 +62,7 @@ def test_multilabel_values_are_the_librarys() -> None:
     result = evaluate(LOGITS, MASKS, LossSettings(mode="multilabel"))
     assert values(result) == pytest.approx(
         {
+            "ohem": ohem_cross_entropy_loss(LOGITS, MASKS, mode="multilabel").item(),
             "dice": dice_loss(LOGITS, MASKS, mode="multilabel").item(),
             "focal": focal_loss(LOGITS, MASKS, mode="multilabel").item(),
             "bce": bce_with_logits_loss(LOGITS, MASKS).item(),
@@ -113,10 +115,20 @@ def test_float_labels_of_masks_are_welcome_and_so_is_bool() -> None:
     assert values(evaluate(logits, labels.bool(), LossSettings())) == whole
 
 
-def test_progress_is_told_a_loss_at_a_time() -> None:
-    done: list[int] = []
-    evaluate(LOGITS, LABELS, LossSettings(), advance=done.append)
-    assert done == [1, 1, 1, 1]
+@pytest.mark.parametrize("losses", [("ce", "ohem", "focal", "dice", "tversky"), ()], ids=str)
+def test_tensors_can_be_evaluated_over_all(losses: tuple[str, ...]) -> None:
+    settings = LossSettings(losses=losses, thresh=0.01, n_min=30, over="all", reduce="batch")
+    assert values(evaluate(LOGITS, LABELS, settings)) == pytest.approx(
+        values(evaluate(LOGITS, LABELS, replace(settings, over="file")))
+    )
+
+
+def test_losses_too_near_to_tell_apart_are_read_once_more() -> None:
+    near = torch.zeros_like(LOGITS)
+    near[:, 0] = 3e-5 * torch.rand(2, 6, 5, generator=torch.Generator().manual_seed(1))
+    settings = LossSettings(losses=("ohem",), thresh=0.01, n_min=20, over="all")
+    expected = ohem_cross_entropy_loss(near, LABELS, thresh=0.01, n_min=20).item()
+    assert evaluate(near, LABELS, settings).losses["ohem"].value == pytest.approx(expected, rel=2e-7)
 
 
 def test_scalars_name_losses_and_classes() -> None:

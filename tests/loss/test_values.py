@@ -114,7 +114,11 @@ def test_one_hot_masks_pass_where_binary_was_said() -> None:
     [
         (LOGITS, LABELS * 0 + 255, "no pixel is valid, so every loss is 0 by definition"),
         (LOGITS[:0], LABELS[:0], "no pixel is valid"),
-        (LOGITS[:, 0], LABELS.clamp(max=1) * 255, "no label is 1 and 26 are ignored (255): if 255 is the foreground"),
+        (
+            LOGITS[:, 0],
+            LABELS.clamp(max=1) * 255,
+            "no label is 1 and there are ignored ones (255): if 255 is the foreground",
+        ),
         (LOGITS.softmax(1), LABELS, "the logits look like probabilities"),
         (LOGITS[:, 0].sigmoid(), LABELS.clamp(max=1), "the logits look like probabilities"),
     ],

@@ -1,15 +1,19 @@
 """How the shapes of logits and labels belong together. Knows shapes alone, no tensors."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from segcli.errors import SegcliError
 from segcli.loss.settings import KnownMode, Mode
 
 Shape = tuple[int, ...]
+Resize = Literal["", "logits", "labels"]
 
 _KNOWN = "(C, H, W), (N, C, H, W), (N, C, D, H, W), or binary (H, W), (N, H, W)"
 # Height and width; with them a class axis; with them a batch axis; volumes have a depth besides.
 _PLANE, _IMAGE, _BATCH, _VOLUMES = 2, 3, 4, 5
+# The hint where nothing but sizes differs.
+_RESIZE = "say which is resized: --resize logits, to the labels' size (bilinear), or --resize labels (nearest)"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,76 @@ def arrange(logits: Named, labels: Named, mode: Mode = "auto") -> Layout:
     return layout
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A layout, and what is resized for it.
+
+    Attributes:
+        layout: Of the pair, once resized.
+        resize: Which of the two is; neither where their sizes are the same.
+        size: To which size, height and width, for volumes depth before.
+    """
+
+    layout: Layout
+    resize: Resize = ""
+    size: Shape = ()
+
+
+def fit(logits: Named, labels: Named, mode: Mode = "auto", resize: Resize = "") -> Fit:
+    """Tell the layout of a pair of tensors whose sizes may differ, where it was said which of the two is resized.
+
+    Nothing is resized that fits, and nothing that does not fit in other ways too: heights and widths that are swapped,
+    channels that come last.
+
+    Raises:
+        SegcliError: As `arrange`; for sizes that differ without ``resize``, with the option as its hint.
+
+    Examples:
+        >>> fit(Named("logits.pt", (19, 64, 64)), Named("labels.png", (512, 512)), resize="logits")
+        Fit(layout=Layout(mode='multiclass', logits=(1, 19, 512, 512), labels=(1, 512, 512)), resize='logits', \
+size=(512, 512))
+    """
+    try:
+        return Fit(arrange(logits, labels, mode))
+    except SegcliError as error:
+        if not resize or error.hint != _RESIZE or 0 in logits.shape + labels.shape:
+            raise
+    axes = _n_sizes(logits.shape)
+    size = (labels if resize == "logits" else logits).shape[-axes:]
+    if resize == "logits":
+        logits = Named(f"{logits.name} resized", (*logits.shape[:-axes], *size))
+    else:
+        labels = Named(f"{labels.name} resized", (*labels.shape[:-axes], *size))
+    return Fit(arrange(logits, labels, mode), resize, size)
+
+
+def classes_last(logits: Shape, labels: Shape, mode: Mode = "auto") -> tuple[bool, bool]:
+    """Say which of a pair have a class axis to move, where it is known that this axis comes last.
+
+    Logits have one; they have none where they are binary and have as many axes as the labels. Labels have one for
+    multilabel, and where it is of one on both sides.
+
+    Examples:
+        >>> classes_last((512, 1024, 19), (512, 1024)), classes_last((8, 512, 1024), (8, 512, 1024))
+        ((True, False), (False, False))
+    """
+    if len(logits) < _IMAGE:
+        return False, False
+    if len(logits) != len(labels):
+        return True, False
+    if mode == "multilabel" or logits[-1] == labels[-1] == 1:
+        return True, True
+    # One image of labels with its batch axis, (1, H, W), beside logits (H, W, C) without.
+    one_image = len(logits) == _IMAGE and labels[0] == 1 != logits[0]
+    is_binary = mode == "binary" or (mode == "auto" and len(logits) == _IMAGE and not one_image)
+    return not is_binary or logits[-1] == 1, False
+
+
+def _n_sizes(logits: Shape) -> int:
+    """Count the axes that are no batch and no classes: height and width, in volumes a depth."""
+    return 3 if len(logits) == _VOLUMES else _PLANE
+
+
 def _binary(logits: Shape, labels: Shape, *, asked_for: bool) -> Layout | None:
     axis = _class_axis(logits)
     if len(logits) > _PLANE and logits[axis] == 1 and labels in (logits, _without(logits, axis)):
@@ -120,6 +194,10 @@ def _misfit(logits: Named, labels: Named, mode: Mode) -> SegcliError:
     return SegcliError(message, hint=_reason(logits.shape, labels.shape, expected, mode))
 
 
+def _without_batch(shape: Shape) -> Shape:
+    return shape[1:] if shape[:1] == (1,) else shape
+
+
 def _reason(logits: Shape, labels: Shape, expected: Shape, mode: Mode) -> str:
     axis = _class_axis(logits)
     if mode in ("auto", "multiclass"):
@@ -129,21 +207,24 @@ def _reason(logits: Shape, labels: Shape, expected: Shape, mode: Mode) -> str:
             return "one-hot labels, classes last? save labels.argmax(-1)"
         if labels == logits[:-1] or labels == (1, *logits[:-1]):
             order = (*range(axis), len(logits) - 1, *range(axis, len(logits) - 1))
-            return f"logits with channels last? save logits.permute{order}"
+            return f"logits with channels last? --layout NHWC, or save logits.permute{order}"
         if labels == (*expected[:axis], 1, *expected[axis:]):
             return f"labels with a class axis of one? save labels.squeeze({axis})"
         if labels == logits[1:]:
             return "a volume without its batch axis? save logits[None] and labels[None]"
-    return _sizes_reason(labels, expected)
+    return _sizes_reason(logits, labels, expected)
 
 
-def _sizes_reason(labels: Shape, expected: Shape) -> str:
+def _sizes_reason(logits: Shape, labels: Shape, expected: Shape) -> str:
+    if labels[-2:] == expected[:-3:-1] and len(labels) == len(expected) and labels[:-2] == expected[:-2]:
+        return "height and width are swapped: save labels.transpose(-2, -1)"
+    axes = _n_sizes(logits)
+    if len(labels) >= axes and _without_batch(labels[:-axes]) == _without_batch(expected[:-axes]):
+        return _RESIZE
+    if labels[:-2] == logits[:-2]:
+        return "binary logits, of another size? --mode binary, and --resize logits or --resize labels"
     if len(labels) != len(expected):
         return f"logits are {_KNOWN}; labels are the same without C"
-    if labels[:-2] == expected[:-2] and labels[-2:] == expected[:-3:-1]:
-        return "height and width are swapped: save labels.transpose(-2, -1)"
     if len(labels) > _PLANE and labels[0] != expected[0] and labels[1:] == expected[1:]:
         return f"the labels hold {labels[0]} images, the logits {expected[0]}"
-    if labels[:-2] == expected[:-2]:
-        return f"resize the logits: torch.nn.functional.interpolate(logits, {labels[-2:]}, mode='bilinear')"
     return "do the two files belong together?"

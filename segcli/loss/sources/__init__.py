@@ -1,0 +1,1 @@
+"""Where pairs of files come from, and how they are read."""
