@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segcli.options import with_output
+from segcli.params.network.command import file, module, net
 
 if TYPE_CHECKING:
     from segcli.emit import Output
@@ -188,6 +189,11 @@ def conv(
         dtype=dtype,
     )
     _compare(layer, variants, output, formula=formula)
+
+
+app.command("net")(net)
+app.command("module")(module)
+app.command("file")(file)
 
 
 def _layer(

@@ -436,6 +436,7 @@ def test_memory_between_elements_is_told(tmp_path: Path) -> None:
     assert inspect(save(full, tmp_path / "full.pth")).hints == ()
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta state")
 def test_storages_of_sparse_tensors_are_named_by_them(tmp_path: Path) -> None:
     content = {"csr": torch.eye(3).to_sparse_csr(), "w": torch.ones(8)[2:4]}
     found = inspect(save(content, tmp_path / "it.pth"))

@@ -10,7 +10,6 @@ from segcli.ckpt.extents import Extent, extents
 from segcli.ckpt.inspection.hints import Hint, Memory, hints
 from segcli.ckpt.inspection.layout import Layout, OldLayout, layout_of
 from segcli.ckpt.inspection.pickled import read_pickled
-from segcli.ckpt.inspection.subtotals import Subtotal, subtotals
 from segcli.ckpt.tensors import storages_below
 from segcli.formats.byte_source import ByteSource, open_source
 from segcli.formats.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
@@ -20,6 +19,7 @@ from segcli.formats.globals_verdict import DCP_METADATA, Verdict, judge
 from segcli.formats.safetensors_header import read_safetensors_header
 from segcli.formats.sniff import Kind, sniff
 from segcli.formats.stored_storage import StoredStorage
+from segcli.formats.subtotals import Subtotal, subtotals
 from segcli.formats.tensor_header import TensorHeader
 
 # The format of a folder, whose many pickles name more than those of other formats.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from segcli.ckpt.inspection.layout import Layout, OldLayout
 from segcli.ckpt.inspection.listing import DCP, Inspection
-from segcli.ckpt.inspection.subtotals import Subtotal
 from segcli.formats.globals_verdict import Verdict
+from segcli.formats.subtotals import Subtotal
 from segcli.formats.tensor_header import TensorHeader
 from segcli.table import Cell, Column, Table
 from segcli.units import format_bytes, format_count, format_shape

@@ -18,6 +18,7 @@ class Subtotal:
         tensors: The tensors below it.
         elements: Their elements; of those that are aliases of one another, only the first's.
         bytes: What these take.
+        dtypes: Of all of them, in the file's order.
     """
 
     path: str
@@ -26,6 +27,7 @@ class Subtotal:
     tensors: int
     elements: int
     bytes: int
+    dtypes: tuple[str, ...]
 
     @property
     def part(self) -> str:
@@ -36,10 +38,12 @@ class Subtotal:
 class _Node:
     def __init__(self) -> None:
         self.tensors = self.elements = self.bytes = 0
+        self.dtypes: dict[str, None] = {}
         self.below: dict[str, _Node] = {}
 
-    def add(self, elements: int, size: int) -> None:
+    def add(self, elements: int, size: int, dtype: str) -> None:
         self.tensors += 1
+        self.dtypes[dtype] = None
         self.elements += elements
         self.bytes += size
 
@@ -67,10 +71,10 @@ def subtotals(tensors: Iterable[TensorHeader], depth: int) -> tuple[Subtotal, ..
         seen.add(place)
         elements, size = (0, 0) if is_alias else (prod(tensor.shape), tensor.bytes or 0)
         node = root
-        node.add(elements, size)
+        node.add(elements, size, tensor.dtype)
         for part in tensor.key.split(".", depth)[:depth]:
             node = node.below.setdefault(part, _Node())
-            node.add(elements, size)
+            node.add(elements, size, tensor.dtype)
     return tuple(_listed(root))
 
 
@@ -78,7 +82,7 @@ def _listed(root: _Node) -> Iterable[Subtotal]:
     stack: list[tuple[str, tuple[bool, ...], _Node]] = [("", (), root)]
     while stack:
         path, is_last, node = stack.pop()
-        yield Subtotal(path, len(is_last), is_last, node.tensors, node.elements, node.bytes)
+        yield Subtotal(path, len(is_last), is_last, node.tensors, node.elements, node.bytes, tuple(node.dtypes))
         last = len(node.below) - 1
         rows = [
             (f"{path}.{part}" if is_last else part, (*is_last, index == last), below)

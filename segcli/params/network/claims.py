@@ -1,0 +1,194 @@
+"""Checks what a paper or a README says of a network against its counts, and looks for the slip behind a difference."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import product
+from math import prod
+
+from segcli.counting.result import ByMode, Network
+from segcli.errors import SegcliError
+from segcli.units import format_size
+
+QUANTITIES = ("params", "macs", "flops")
+_SCALES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+_CLAIM = re.compile(
+    rf"\s*({'|'.join(QUANTITIES)})\s*=\s*([0-9][0-9_,]{{0,20}})(\.[0-9]{{1,9}})?\s*([kmgbt]?)\s*", re.IGNORECASE
+)
+# The sizes for which papers print figures: ImageNet's, and those of segmentation's data sets and their crops.
+_SIZES = (
+    (224, 224), (256, 256), (299, 299), (320, 320), (384, 384), (448, 448), (480, 480), (512, 512), (640, 640),
+    (1024, 1024), (360, 640), (352, 640), (360, 480), (720, 960), (480, 640), (480, 854), (512, 1024), (768, 1536),
+    (1024, 2048), (640, 1280), (720, 1280), (1080, 1920), (713, 713), (769, 769),
+)  # fmt: skip
+_BYTES = (("float32", 4), ("float16", 2))
+_MEBI = Decimal(2**20) / 10**6
+# A reading that is no further off explains a claim where none fits: versions of one network differ by as much.
+_NEAR = 0.2
+_MAX_READINGS = 5
+_MAX_NEAR = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number that somebody printed.
+
+    Attributes:
+        text: As it was given.
+        quantity: ``params``, ``macs`` or ``flops``.
+        value: The number.
+        digit: What one more in its last printed digit is.
+    """
+
+    text: str
+    quantity: str
+    value: Decimal
+    digit: Decimal
+
+    def fits(self, number: Decimal) -> bool:
+        """Tell whether a number is the claim's to its printed digits, rounded or cut off."""
+        return -self.digit / 2 <= number - self.value < self.digit
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a claim might mean.
+
+    Attributes:
+        words: In words.
+        value: What would then have been printed.
+        off: By what part of it the claim is above (or, negative, below).
+        fits: Whether it agrees to the printed digits.
+        slips: How many things would have to be mistaken for others; 0 as stated.
+    """
+
+    words: str
+    value: float
+    off: float
+    fits: bool
+    slips: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a claim.
+
+    Attributes:
+        network: Which network it is of.
+        claim: As it was given.
+        counted: The count that is nearest to it, as stated.
+        holds: Whether it agrees with a count to its printed digits, as stated: in training or in evaluation.
+        readings: The count, then the readings that explain the claim, the likeliest first.
+        words: The verdict in a sentence.
+    """
+
+    network: str
+    claim: str
+    counted: int | None
+    holds: bool
+    readings: tuple[Reading, ...]
+    words: str
+
+
+def parse_claim(text: str) -> Claim:
+    """Read a claim.
+
+    Raises:
+        SegcliError: For anything but ``params=``, ``macs=`` or ``flops=`` and a number such as ``49M`` or ``21.15G``.
+
+    Examples:
+        >>> parse_claim("flops=21.15G").value, parse_claim("params=49M").digit
+        (Decimal('21150000000.00'), Decimal('1000000'))
+    """
+    match = _CLAIM.fullmatch(text)
+    if match is None:
+        message = f"--claim {text!r} is no claim, expected {'=, '.join(QUANTITIES)}= and a number"
+        raise SegcliError(message, hint="--claim params=49M --claim flops=21.15G")
+    quantity, whole, decimals, suffix = match.groups(default="")
+    scale = _SCALES[suffix.lower()]
+    digits = max(0, len(decimals) - 1)
+    value = Decimal(re.sub("[_,]", "", whole) + decimals) * scale
+    return Claim(text.strip(), quantity.lower(), value, Decimal(scale).scaleb(-digits))
+
+
+def judge(claim: Claim, network: Network) -> Verdict:
+    """Hold a claim against a network's counts.
+
+    A claim holds only as stated; a slip explains it, and it is wrong all the same.
+
+    Args:
+        claim: The claim.
+        network: The counts.
+    """
+    found = sorted(_readings(claim, network), key=lambda one: (one.slips, abs(one.off)))
+    if not found:
+        words = f"{claim.quantity} could not be counted"
+        return Verdict(network.name, claim.text, None, holds=False, readings=(), words=words)
+    stated = [one for one in found if not one.slips]
+    fitting = [one for one in found if one.fits]
+    near = [one for one in found if one.slips and abs(one.off) <= _NEAR][:_MAX_NEAR]
+    holds = stated[0].fits
+    explained = [] if holds else [one for one in fitting if one.slips] or near
+    readings = (*stated, *explained)[: _MAX_READINGS + len(stated)]
+    return Verdict(network.name, claim.text, round(stated[0].value), holds, readings, _words(stated[0], explained))
+
+
+def _words(stated: Reading, explained: list[Reading]) -> str:
+    if stated.fits:
+        return f"holds: {stated.words}"
+    off = f"does not hold: it is {1 + stated.off:.3g} times the count"
+    if not explained:
+        return f"{off}, and no slip that is known explains it"
+    first = explained[0]
+    if first.fits:
+        return f"{off}, and fits as {first.words}"
+    return (
+        f"{off}; nearest is {first.words}, {abs(first.off):.0%} {'above' if first.off > 0 else 'below'} which it lies"
+    )
+
+
+def _readings(claim: Claim, network: Network) -> Iterator[Reading]:
+    counts: list[tuple[Decimal, str, int]] = []
+    if claim.quantity == "params":
+        counts += _of_params(network)
+    else:
+        counts += _of_operations(claim.quantity, network)
+    for value, words, slips in counts:
+        off = float((claim.value - value) / value) if value else 0.0
+        fits = claim.fits(value)
+        # Of so many sizes some one nearly fits anything.
+        if fits or "at" not in words.split():
+            yield Reading(words, float(value), off, fits, slips)
+
+
+def _named(counts: ByMode) -> list[tuple[int, str]]:
+    """Return the counts of both modes, in words; once where they are the same."""
+    if counts.train == counts.eval or counts.train is None or counts.eval is None:
+        return [] if counts.shown is None else [(counts.shown, "")]
+    return [(counts.eval, " without auxiliary heads"), (counts.train, " with auxiliary heads")]
+
+
+def _of_params(network: Network) -> Iterator[tuple[Decimal, str, int]]:
+    for count, heads in _named(network.params):
+        for added, beside in [(0, ""), *([(network.buffers, " and buffers")] if network.buffers else [])]:
+            total = Decimal(count + added)
+            yield total, f"parameters{beside}{heads}", int(bool(beside))
+            for dtype, size in _BYTES:
+                yield total * size, f"megabytes of parameters{beside} in {dtype}{heads}", 1 + bool(beside)
+                yield total * size / _MEBI, f"mebibytes of parameters{beside} in {dtype}{heads}", 1 + bool(beside)
+    if network.trainable != network.params.train:
+        yield Decimal(network.trainable), "trainable parameters alone", 1
+
+
+def _of_operations(quantity: str, network: Network) -> Iterator[tuple[Decimal, str, int]]:
+    pixels = prod(network.size)
+    sizes = {size for size in _SIZES if prod(size) != pixels and len(network.size) == len(size)}
+    other = {"macs": "FLOPs", "flops": "MACs"}[quantity]
+    stated = {"macs": "MACs", "flops": "FLOPs"}[quantity]
+    for (count, heads), name in product(_named(network.macs), (stated, other)):
+        total = Decimal(count * (2 if name == "FLOPs" else 1))
+        mistaken = "" if name == stated else f", taken for {stated}"
+        yield total, f"{name}{heads}{mistaken}", int(bool(mistaken))
+        for size in sorted(sizes):
+            yield total * prod(size) / pixels, f"{name}{heads}{mistaken} at {format_size(size)}", 2 + bool(mistaken)
