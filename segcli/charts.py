@@ -1,7 +1,8 @@
 """What every chart has in common: where it may be written, how it looks, and that it is the same each time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from segcli.errors import ExitCode, SegcliError
@@ -45,12 +46,19 @@ def check_chart(destination: Path, *, force: bool = False) -> None:
         raise SegcliError(message, hint="pip install 'segcli[plot]'", code=ExitCode.UNAVAILABLE) from error
 
 
-def write_chart(destination: Path, draw: Callable[[], "Figure"], *, force: bool = False) -> None:
+def write_chart(
+    destination: Path,
+    draw: Callable[[], "Figure"],
+    *,
+    style: Mapping[Any, Any] = MappingProxyType({}),
+    force: bool = False,
+) -> None:
     """Draw a chart and write it, whole or not at all.
 
     Args:
         destination: A ``.png``, ``.svg`` or ``.pdf``.
         draw: Makes the figure; called with segcli's style set, and none of the user's.
+        style: What this chart has besides, by the names of matplotlib's parameters.
         force: Whether to replace a file that exists.
 
     Raises:
@@ -68,7 +76,7 @@ def write_chart(destination: Path, draw: Callable[[], "Figure"], *, force: bool 
     with mpl.rc_context():
         # What the user's own settings say of colours and fonts would make another file.
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        mpl.rcParams.update({**_STYLE, **style})
         figure = draw()
         with replacing(destination, force=force) as file:
             figure.savefig(file, format=kind, metadata=_METADATA[kind])

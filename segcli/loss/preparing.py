@@ -166,9 +166,9 @@ def _check_destinations(wishes: Wishes) -> None:
 
         check_folder(wishes.log_dir)
     if wishes.plot is not None:
-        from segcli.loss.pictures.sweep_plot import check_plot
+        from segcli.charts import check_chart
 
-        check_plot(wishes.plot, force=wishes.force)
+        check_chart(wishes.plot, force=wishes.force)
 
 
 def _pairs(sources: Sources) -> tuple[Sequence[Pair], tuple[str, str]]:

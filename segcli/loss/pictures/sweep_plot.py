@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segcli.errors import ExitCode, SegcliError
-from segcli.files import check_destination, replacing
+from segcli.charts import write_chart
 from segcli.loss.pictures.sweep_charts import Chart, charts, has_one_measure, label_of, number_of
 from segcli.loss.result import SweepPoint
 
@@ -14,28 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Nothing in a file tells when it was written, so that what is drawn again is the same, byte by byte.
-_METADATA: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 # Okabe and Ito's colours, told apart by colour-blind people, without their yellow: it is lost on white.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#7f7f7f")
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "segcli",
-    # A dollar sign in a name is no formula.
-    "text.parse_math": False,
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
+_STYLE: dict[str, Any] = {
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "grid.color": "#e4e4e8",
-    "axes.axisbelow": True,
-    "legend.frameon": False,
     "legend.fontsize": 8.0,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
-    "savefig.dpi": 160.0,
 }
 _MAX_COLUMNS = 4
 _CHART_INCHES = 4.3, 3.1
@@ -43,24 +29,6 @@ _CHART_INCHES = 4.3, 3.1
 _LOG_FACTOR = 20
 _MAX_TICKS = 9
 _MAX_NUMBERED_CELLS = 150
-
-
-def check_plot(destination: Path, *, force: bool = False) -> None:
-    """Refuse, before any work is done, a chart that could not be drawn or written.
-
-    Raises:
-        SegcliError: For a suffix other than ``.png``, ``.svg`` and ``.pdf``, a destination that cannot be written, and
-            with exit code 3 where matplotlib is not installed.
-    """
-    if destination.suffix.lower()[1:] not in _METADATA:
-        message = f"{destination} is no name for a chart, expected one that ends in .png, .svg or .pdf"
-        raise SegcliError(message)
-    check_destination(destination, force=force)
-    try:
-        import matplotlib.figure  # noqa: F401 - whether it is there is what matters
-    except ImportError as error:
-        message = f"charts need matplotlib: {error}"
-        raise SegcliError(message, hint="pip install 'segcli[plot]'", code=ExitCode.UNAVAILABLE) from error
 
 
 def plot_sweep(destination: Path, points: Sequence[SweepPoint], *, title: str = "", force: bool = False) -> None:
@@ -76,25 +44,16 @@ def plot_sweep(destination: Path, points: Sequence[SweepPoint], *, title: str = 
         force: Whether to replace a file that exists.
 
     Raises:
-        SegcliError: As `check_plot`, and where nothing was swept, or too much for charts.
+        SegcliError: As `segcli.charts.check_chart`, and where nothing was swept, or too much for charts.
 
     Examples:
         >>> import tempfile
         >>> points = [SweepPoint("ohem", {"thresh": t}, 1 / t, kept=t / 4) for t in (0.5, 0.6, 0.7)]
         >>> plot_sweep(Path(tempfile.mkdtemp()) / "sweep.svg", points)
     """
-    check_plot(destination, force=force)
     arranged, constant = charts(points)
-    import matplotlib as mpl
-
-    kind = destination.suffix.lower()[1:]
-    with mpl.rc_context():
-        # What the user's own settings say of colours and fonts would make another file.
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        figure = _figure(arranged, ". ".join(filter(None, (title, _unchanged(constant)))))
-        with replacing(destination, force=force) as file:
-            figure.savefig(file, format=kind, metadata=_METADATA[kind])
+    words = ". ".join(filter(None, (title, _unchanged(constant))))
+    write_chart(destination, lambda: _figure(arranged, words), style=_STYLE, force=force)
 
 
 def _unchanged(constant: Sequence[str]) -> str:

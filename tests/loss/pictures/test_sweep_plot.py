@@ -11,10 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from segcli.charts import check_chart
 from segcli.errors import ExitCode, SegcliError
 from segcli.loss.pictures import sweep_plot
 from segcli.loss.pictures.sweep_charts import charts, label_of, number_of
-from segcli.loss.pictures.sweep_plot import check_plot, plot_sweep
+from segcli.loss.pictures.sweep_plot import plot_sweep
 from segcli.loss.result import SweepPoint
 
 THRESHES = (0.5, 0.6, 0.7)
@@ -212,7 +213,7 @@ def test_a_chart_that_exists_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["sweep", "sweep.jpg", "sweep.html"])
 def test_other_formats_are_refused(name: str) -> None:
     with pytest.raises(SegcliError, match=rf"{name} is no name for a chart, expected one that ends in .png, .svg or"):
-        check_plot(Path(name))
+        check_chart(Path(name))
 
 
 def test_without_matplotlib_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
