@@ -19,7 +19,7 @@ from segcli.draw import PALETTE, to_text
 from segcli.emit import Output, complain, emit, note, to_csv, to_json
 from segcli.errors import SegcliError
 from segcli.progress import _RatesColumn, progress, progress_of_files
-from segcli.table import Column, Styled, Table
+from segcli.table import Cell, Column, Styled, Table
 from segcli.words import printable
 
 COLUMNS = (Column("name"), Column("time", "seconds"), Column("size", "bytes"), Column("hit", "text"))
@@ -129,7 +129,7 @@ def test_no_number_is_cut_short_on_a_narrow_terminal(width: int) -> None:
 
 def test_a_heading_of_two_words_takes_no_room_from_numbers() -> None:
     columns = [Column("class"), *(Column(f"norm of {i}", "number") for i in range(6)), Column("IoU", "number")]
-    row = ("0", *(0.5 for _ in range(6)), 0.977452)
+    row: list[Cell] = ["0", *[0.5] * 6, 0.977452]
     for width in range(40, 100):
         lines = to_text([Table("t", columns, [row])], width).splitlines()
         assert lines[1].endswith("norm of 5        IoU")
@@ -243,7 +243,7 @@ emit("x", {}, lambda: [Table("t", [Column("c")], [("v",)])], Output(no_color=len
 _STYLES = """
 import sys
 from segcli.emit import Output, emit
-from segcli.table import Column, Styled, Table
+from segcli.table import Cell, Column, Styled, Table
 styled = Styled([("x[", ""), ("i", "axis0"), ("]", "gone")])
 emit("x", {}, lambda: [Table(styled, [Column("c"), Column("d")], [("v", styled)], [styled])], Output())
 """
