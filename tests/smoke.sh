@@ -30,9 +30,17 @@ run params
 grep -q '1,168' out
 run params --json
 run params conv 64 128 --norm batch --formula
+run params net
+run params net resnet18 bisenet_v2 --size 64x96
+grep -q '11,689,512' out
+run params net bisenet_v2 --depth 1 --claim params=3.36M
+grep -q 'holds: parameters without auxiliary heads' out
+run params module segcli.nn.nets:resnet18 --size 64 --json
+grep -q '"receptive_field"' out
 
 # A safetensors file of two numbers, and what ckpt makes of it without torch.
 printf '\x58\x00\x00\x00\x00\x00\x00\x00{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}%-34s\x00\x00\x80\x3f\x00\x00\x00\x40' '' > a.safetensors
+run params file a.safetensors
 run ckpt convert a.safetensors a.pth
 run ckpt convert a.pth gpu.pth --to cuda:0
 run ckpt inspect gpu.pth

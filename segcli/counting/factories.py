@@ -25,9 +25,11 @@ def from_factory(spec: str, arguments: Mapping[str, object]) -> nn.Module:
         SegcliError: Where it is missing, raises, or returns no Module.
     """
     module_name, colon, factory_name = spec.partition(":")
-    if not (colon and module_name and factory_name) or module_name.startswith("."):
+    is_path = "/" in module_name or module_name.endswith(".py")
+    if not (colon and module_name and factory_name) or module_name.startswith(".") or is_path:
         message = f"{spec!r} names no factory, expected PKG.MOD:FACTORY"
-        raise SegcliError(message, hint="segcli params module torchvision.models:resnet50")
+        hint = "segcli params module torchvision.models:resnet50"
+        raise SegcliError(message, hint="without .py, in the folder that holds it: model:Net" if is_path else hint)
     with importing_from_here():
         factory = _found(spec, _imported(spec, module_name), factory_name)
         net = _built(spec, factory, arguments)

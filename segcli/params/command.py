@@ -119,15 +119,16 @@ def params(
     formula: Formula = False,
     output: "Output",
 ) -> None:
-    """Count parameters, MACs and receptive field of convolutions and blocks, without torch.
+    """Count parameters, MACs and receptive fields of layers, blocks and whole networks.
 
-    Bare, it compares every variant of a layer from 16 to 64 channels.
+    Bare, it compares every variant of a layer from 16 to 64 channels, without torch.
 
     Examples:
 
     [bold]segcli params[/]                                     every variant of 16 -> 64, 3x3, on 8x8
     [bold]segcli params conv 64 128 --size 32x32[/]            of your own layer
     [bold]segcli params --variants resnet-basic --formula[/]   one of them, term by term
+    [bold]segcli params net bisenet_v2 --size 512x1024[/]      of a whole network
     """
     layer = _layer(
         _IN_CHANNELS,

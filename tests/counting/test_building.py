@@ -111,6 +111,8 @@ def test_what_a_network_prints_is_no_result(capsys: pytest.CaptureFixture[str]) 
     [
         ("drawn_nets", {}, "'drawn_nets' names no factory, expected PKG.MOD:FACTORY", "module"),
         (".drawn_nets:Net", {}, "names no factory", "module"),
+        ("drawn_nets.py:Net", {}, "'drawn_nets.py:Net' names no factory", "without .py"),
+        ("nets/drawn_nets:Net", {}, "names no factory", "in the folder that holds it"),
         ("no_such_nets:Net", {}, "no_such_nets:Net: there is no module 'no_such_nets' in ", "install it"),
         ("torch.no_such:Net", {}, "there is no module 'torch.no_such'", "install it"),
         ("needs_more:Net", {}, "importing needs_more raised ModuleNotFoundError: No module named 'no_such", "-v"),

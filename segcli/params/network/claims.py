@@ -26,6 +26,8 @@ _BYTES = (("float32", 4), ("float16", 2))
 _MEBI = Decimal(2**20) / 10**6
 # A reading that is no further off explains a claim where none fits: versions of one network differ by as much.
 _NEAR = 0.2
+# What is further off than by half is told as a multiple.
+_HALF = 0.5
 _MAX_READINGS = 5
 _MAX_NEAR = 3
 
@@ -137,15 +139,20 @@ def judge(claim: Claim, network: Network) -> Verdict:
 def _words(stated: Reading, explained: list[Reading]) -> str:
     if stated.fits:
         return f"holds: {stated.words}"
-    off = f"does not hold: it is {1 + stated.off:.3g} times the count"
+    off = f"does not hold: it is {_distance(stated.off)} the count"
     if not explained:
         return f"{off}, and no slip that is known explains it"
     first = explained[0]
     if first.fits:
         return f"{off}, and fits as {first.words}"
-    return (
-        f"{off}; nearest is {first.words}, {abs(first.off):.0%} {'above' if first.off > 0 else 'below'} which it lies"
-    )
+    return f"{off}; nearest to it is {first.words}, which it is {_distance(first.off)}"
+
+
+def _distance(off: float) -> str:
+    """Say how far a claim lies from a number: in percent where it is near, as a multiple elsewhere."""
+    if abs(off) > _HALF:
+        return f"{1 + off:.3g} times"
+    return f"{100 * abs(off):.2g}% {'above' if off > 0 else 'below'}"
 
 
 def _readings(claim: Claim, network: Network) -> Iterator[Reading]:

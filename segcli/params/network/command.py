@@ -1,6 +1,7 @@
 """``segcli params net``, ``segcli params module`` and ``segcli params file``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,7 +86,8 @@ def net(
     check_count(batch, "--batch")
     check_count(classes, "--classes")
     checked = check_names(names, asked)
-    from segcli.counting.asking import count_registered
+    with _needing_torch():
+        from segcli.counting.asking import count_registered
 
     networks = [count_registered(name, asked, batch=batch, classes=classes) for name in checked]
     _answer(networks, claims, depth, (plot, log_dir), output)
@@ -133,7 +135,8 @@ def module(
     claims = [parse_claim(text) for text in claim or ()]
     _check(plot, log_dir, output)
     arguments = parse_arguments(arg or ())
-    from segcli.counting.asking import count_factory
+    with _needing_torch():
+        from segcli.counting.asking import count_factory
 
     _answer([count_factory(factory, arguments, shapes)], claims, depth, (plot, log_dir), output)
 
@@ -160,6 +163,18 @@ def file(
 
     result = read_stored(checkpoint, depth)
     emit("params", result, lambda: stored_tables(result), output, records=lambda: stored_records(result))
+
+
+@contextmanager
+def _needing_torch() -> Iterator[None]:
+    """Say that torch is missing, where it is: layers and files are counted without it."""
+    from segcli.errors import ExitCode, SegcliError
+
+    try:
+        yield
+    except ImportError as error:
+        message = f"counting networks takes torch, which cannot be imported: {error}"
+        raise SegcliError(message, hint="pip install torch", code=ExitCode.UNAVAILABLE) from error
 
 
 def _check(plot: Path | None, log_dir: Path | None, output: "Output") -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's blue and vermilion, told apart by colour-blind people.
 _EVALUATION, _TRAINING = "#0072b2", "#d55e00"
+# Values that are further apart than by this factor are drawn by their logarithms.
+_LOG_FACTOR = 20
 # (name, parameters, MACs) of each point.
 _Point = tuple[str, int, int]
 
@@ -44,14 +46,16 @@ def _of_networks(networks: Sequence[Network]) -> tuple[str, list[_Point], list[_
 
 def _of_modules(network: Network, depth: int) -> tuple[str, list[_Point], list[_Point]]:
     nodes = [node for node in network.tree if node.depth <= depth and _is_leaf(node, network, depth) and node.params]
-    evaluated = [(node.path, node.params, node.macs.shown) for node in nodes if node.runs != "train"]
+    # A network without modules is its only one.
+    evaluated = [(node.path or network.name, node.params, node.macs.shown) for node in nodes if node.runs != "train"]
     trained = [(node.path, node.params, node.macs.train) for node in nodes if node.runs == "train"]
     return f"modules of {network.name}", _counted(evaluated), _counted(trained)
 
 
 def _is_leaf(node: Node, network: Network, depth: int) -> bool:
     """Whether nothing below it is drawn."""
-    return node.depth == depth or not any(one.path.startswith(f"{node.path}.") for one in network.tree if node.path)
+    inside = f"{node.path}." if node.path else ""
+    return node.depth == depth or not any(one.path.startswith(inside) for one in network.tree if one is not node)
 
 
 def _counted(points: Sequence[tuple[str, int, int | None]]) -> list[_Point]:
@@ -60,7 +64,7 @@ def _counted(points: Sequence[tuple[str, int, int | None]]) -> list[_Point]:
 
 def _figure(title: str, evaluated: Sequence[_Point], trained: Sequence[_Point]) -> "Figure":
     from matplotlib.figure import Figure
-    from matplotlib.ticker import EngFormatter
+    from matplotlib.ticker import EngFormatter, NullFormatter
 
     figure = Figure(figsize=(7.0, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -75,9 +79,18 @@ def _figure(title: str, evaluated: Sequence[_Point], trained: Sequence[_Point]) 
     axes.set_title(title, loc="left", fontweight="bold")
     axes.set_xlabel("parameters")
     axes.set_ylabel("MACs of a forward pass")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(EngFormatter(sep=" "))
     axes.margins(0.15)
+    points = [*evaluated, *trained]
+    axes.set_xscale(_scale([one[1] for one in points]))
+    axes.set_yscale(_scale([one[2] for one in points]))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(EngFormatter(sep=" "))
     if trained:
         axes.legend()
     return figure
+
+
+def _scale(values: Sequence[int]) -> str:
+    """Return ``log`` for values of many orders of magnitude: drawn as they are, most lie on one another."""
+    return "log" if min(values) > 0 and max(values) / min(values) > _LOG_FACTOR else "linear"

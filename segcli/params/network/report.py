@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
-from segcli.counting.result import ByMode, Network, Node, Seen
+from segcli.counting.result import ByMode, Network, Seen
 from segcli.params.network.claims import Verdict
 from segcli.params.network.stored import Stored
+from segcli.params.network.tree_report import tree_records, tree_tables
 from segcli.table import Cell, Column, Table
 from segcli.units import format_count, format_shape, format_size
 
@@ -17,20 +18,8 @@ FIELD_CONVENTION = (
     "Receptive field: the largest over all paths, beyond the borders, without the statistics of norms. A path through "
     "global pooling sees the whole image; the field is that of the other paths, or in front of the pooling."
 )
-# Rows of modules, beyond which --json and --csv have all.
-_MAX_ROWS = 400
 _MAX_NAMES = 4
 
-_TREE_COLUMNS = (
-    Column("module"), Column("type"), Column("params", "count"), Column("MACs", "count"), Column("share", "bar"),
-    Column("output"), Column("activations", "bytes"), Column("runs"),
-)  # fmt: skip
-_RECORD_COLUMNS = (
-    Column("module"), Column("type"), Column("params", "count"), Column("trainable", "count"),
-    Column("buffers", "count"), Column("MACs train", "count"), Column("MACs eval", "count"),
-    Column("FLOPs train", "count"), Column("FLOPs eval", "count"), Column("output"),
-    Column("activations train", "bytes"), Column("activations eval", "bytes"), Column("share", "ratio"), Column("runs"),
-)  # fmt: skip
 _COMPARED_COLUMNS = (
     Column("network"), Column("input"), Column("params", "count"), Column("train only", "count"),
     Column("MACs", "count"), Column("FLOPs", "count"), Column("train MACs", "count"),
@@ -40,16 +29,15 @@ _COMPARED_COLUMNS = (
 
 def network_tables(networks: Sequence[Network], verdicts: Sequence[Verdict], depth: int) -> list[Table]:
     """Return one network's counts and its tree, or several side by side; then what became of claims."""
-    tables = _one(networks[0], depth) if len(networks) == 1 else [_compared(networks)]
-    return [*tables, *([_verdict_table(verdicts)] if verdicts else [])]
+    tables = _one(networks[0], depth) if len(networks) == 1 else _side_by_side(networks)
+    return [*tables, *(_verdict_table(verdict) for verdict in verdicts)]
 
 
 def network_records(networks: Sequence[Network], depth: int) -> list[Table]:
     """Return one table: the tree of one network, or several networks side by side."""
     if len(networks) > 1:
         return [_compared(networks)]
-    rows = [_record(node) for node in networks[0].tree if node.depth <= depth]
-    return [Table("modules", _RECORD_COLUMNS, rows)]
+    return [tree_records(networks[0], depth)]
 
 
 def _one(network: Network, depth: int) -> list[Table]:
@@ -58,7 +46,7 @@ def _one(network: Network, depth: int) -> list[Table]:
         rows = [(one.op, one.calls.train, one.calls.eval) for one in network.uncounted]
         columns = (Column("operation"), Column("calls in training", "count"), Column("calls in evaluation", "count"))
         tables.append(Table("not counted, for no formula of MACs fits", columns, rows))
-    return [*tables, _tree_table(network, depth)]
+    return [*tables, *tree_tables(network, depth)]
 
 
 def _summary(network: Network) -> Table:
@@ -76,9 +64,8 @@ def _summary(network: Network) -> Table:
     }
     rows = [(name, counted.train, counted.eval) for name, counted in counts.items()]
     columns = (Column("count"), Column("training", "count"), Column("evaluation", "count"))
-    inputs = " and ".join(format_size(shape) for shape in network.inputs)
     source = f" ({network.source})" if network.source else ""
-    return Table(f"{network.name}{source}, of {inputs}", columns, rows, [*_notes(network), CONVENTION])
+    return Table(f"{network.name}{source}, of {_inputs(network)}", columns, rows, [*_notes(network), CONVENTION])
 
 
 def _notes(network: Network) -> list[str]:
@@ -126,56 +113,52 @@ def _strides(stride: Sequence[Fraction | int] | None) -> str:
     return "x".join(str(side) for side in stride or ())
 
 
-def _tree_table(network: Network, depth: int) -> Table:
-    nodes = [node for node in network.tree if node.depth <= depth]
-    rows = [_row(node) for node in nodes[:_MAX_ROWS]]
-    notes = []
-    if len(nodes) > _MAX_ROWS:
-        notes.append(f"and {format_count(len(nodes) - _MAX_ROWS)} more, which --json and --csv have")
-    deepest = max(node.depth for node in network.tree)
-    if deepest > depth:
-        notes.append(f"--depth {deepest} shows all {format_count(len(network.tree))} modules")
-    return Table("modules, each with what lies in it", _TREE_COLUMNS, rows, notes)
+def _side_by_side(networks: Sequence[Network]) -> list[Table]:
+    counts = [
+        (
+            network.name,
+            network.params.eval,
+            (network.params.train or 0) - (network.params.eval or 0),
+            network.macs.eval,
+            network.macs.train,
+        )
+        for network in networks
+    ]
+    columns = (
+        Column("network"), Column("params", "count"), Column("train only", "count"), Column("MACs", "count"),
+        Column("train MACs", "count"),
+    )  # fmt: skip
+    others = [
+        (
+            network.name,
+            _inputs(network),
+            format_size(network.receptive_field) if network.receptive_field else "",
+            _strides(network.stride),
+            network.activation_bytes.eval,
+            network.param_bytes,
+        )
+        for network in networks
+    ]
+    other_columns = (
+        Column("network"), Column("input"), Column("field"), Column("stride"), Column("activations", "bytes"),
+        Column("weights", "bytes"),
+    )  # fmt: skip
+    notes = [f"{network.name}: {note}" for network in networks for note in _notes(network)]
+    return [
+        Table("networks, in evaluation", columns, counts, [*notes, CONVENTION]),
+        Table("what they see, and the memory of it", other_columns, others, [FIELD_CONVENTION]),
+    ]
 
 
-def _row(node: Node) -> tuple[Cell, ...]:
-    return (
-        "  " * node.depth + (node.path.rpartition(".")[2] or "(all)"),
-        node.type,
-        node.params,
-        # What evaluation does not run is shown as it trains.
-        node.macs.train if node.runs == "train" else node.macs.shown,
-        None if node.share is None or node.runs == "train" else node.share,
-        format_shape(node.output_shape) if node.output_shape else "",
-        node.activation_bytes.train if node.runs == "train" else node.activation_bytes.shown,
-        "" if node.runs == "train and eval" else node.runs,
-    )
-
-
-def _record(node: Node) -> tuple[Cell, ...]:
-    return (
-        node.path,
-        node.type,
-        node.params,
-        node.trainable,
-        node.buffers,
-        node.macs.train,
-        node.macs.eval,
-        node.flops.train,
-        node.flops.eval,
-        format_shape(node.output_shape) if node.output_shape else "",
-        node.activation_bytes.train,
-        node.activation_bytes.eval,
-        node.share,
-        node.runs,
-    )
+def _inputs(network: Network) -> str:
+    return " and ".join(format_size(shape) for shape in network.inputs)
 
 
 def _compared(networks: Sequence[Network]) -> Table:
     rows = [
         (
             network.name,
-            " and ".join(format_size(shape) for shape in network.inputs),
+            _inputs(network),
             network.params.eval,
             (network.params.train or 0) - (network.params.eval or 0),
             network.macs.eval,
@@ -188,26 +171,19 @@ def _compared(networks: Sequence[Network]) -> Table:
         )
         for network in networks
     ]
-    notes = [f"{network.name}: {note}" for network in networks for note in _notes(network)]
-    return Table("networks, in evaluation", _COMPARED_COLUMNS, rows, [*notes, CONVENTION, FIELD_CONVENTION])
+    return Table("networks", _COMPARED_COLUMNS, rows)
 
 
-def _verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for verdict in verdicts:
-        head = (verdict.network, verdict.claim, verdict.words)
-        for reading in verdict.readings:
-            off = "" if reading.fits else f"{reading.off:+.1%}"
-            rows.append(
-                (*(head if reading is verdict.readings[0] else ("", "", "")), reading.words, round(reading.value), off)
-            )
-        if not verdict.readings:
-            rows.append((*head, "", None, ""))
-    columns = (
-        Column("network"), Column("claim"), Column("verdict"), Column("reading"), Column("count", "count"),
-        Column("claim is off by"),
-    )  # fmt: skip
-    return Table("claims", columns, rows, ["A claim holds where it is the count as stated, to its printed digits."])
+def _verdict_table(verdict: Verdict) -> Table:
+    title = f"claim {verdict.claim} of {verdict.network}"
+    if not verdict.readings:
+        return Table(title, notes=[verdict.words])
+    columns = (Column("count", "count"), Column("claim is off by"), Column("what it might be"))
+    rows = [
+        (round(reading.value), "" if reading.fits else f"{reading.off:+.1%}", reading.words)
+        for reading in verdict.readings
+    ]
+    return Table(title, columns, rows, [verdict.words])
 
 
 def stored_tables(result: Stored) -> list[Table]:

@@ -69,18 +69,23 @@ def test_a_claim_holds(counts: Network, claim: str, words: str) -> None:
         pytest.param(PAPERS, "params=49.0M", "fits as megabytes of parameters in float32", id="bytes"),
         pytest.param(RESNET18, "params=44.6M", "fits as mebibytes of parameters in float32", id="mebibytes"),
         pytest.param(RESNET18, "params=23.4M", "fits as megabytes of parameters in float16", id="half-bytes"),
-        pytest.param(RESNET18, "params=11,699,132", "fits as parameters and buffers", id="buffers"),
+        pytest.param(
+            RESNET18, "params=11,699,132", "it is 0.082% above the count, and fits as parameters and buffers",
+            id="buffers",
+        ),
         pytest.param(RESNET18, "flops=1.8G", "fits as MACs, taken for FLOPs", id="torchvisions-GFLOPS"),
         pytest.param(RESNET18, "macs=3.63G", "fits as FLOPs, taken for MACs", id="the-other-way"),
         pytest.param(BISENET_V2, "flops=98.41G", "fits as FLOPs without auxiliary heads at 1024x1024", id="size"),
         pytest.param(BISENET_V2, "macs=98.413G", "fits as MACs without auxiliary heads at 1024x2048", id="double"),
         pytest.param(
             BISENET_V1, "params=49.0M",
-            "nearest is mebibytes of parameters in float32 without auxiliary heads, 3% below which it lies", id="V1",
+            "times the count; nearest to it is mebibytes of parameters in float32 without auxiliary heads, "
+            "which it is 3.2% below", id="V1",
         ),
         pytest.param(
             BISENET_V2, "flops=21.15G",
-            "nearest is MACs without auxiliary heads, taken for FLOPs, 14% below which it lies", id="V2",
+            "0.43 times the count; nearest to it is MACs without auxiliary heads, taken for FLOPs, "
+            "which it is 14% below", id="V2",
         ),
         pytest.param(RESNET18, "params=123M", "and no slip that is known explains it", id="far-away"),
     ],
@@ -99,7 +104,7 @@ def test_frozen_parameters_may_have_been_left_out() -> None:
 
 def test_what_is_near_is_above_or_below() -> None:
     smaller = network(ByMode(11_690_000, 11_690_000), NOTHING)
-    assert "5% above which it lies" in judge(parse_claim("params=49.0M"), smaller).words
+    assert "which it is 4.8% above" in judge(parse_claim("params=49.0M"), smaller).words
 
 
 def test_what_was_not_counted_supports_no_claim() -> None:

@@ -48,6 +48,10 @@ def deep(levels=500):
     return nn.Sequential(*[nn.Identity() for _ in range(levels)])
 
 
+def lone():
+    return nn.Conv2d(3, 4, 1)
+
+
 def broken():
     raise ValueError("no such weights")
 """
@@ -76,6 +80,32 @@ def test_several_networks_are_compared(segcli: Run, snapshot: SnapshotAssertion)
     finished = segcli("params", "net", "resnet18", "resnet50", "resnet18")
     assert finished.code == 0
     assert finished.out == snapshot
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(["resnet50", "--claim", "flops=4.09G"], id="one"),
+        pytest.param(["bisenet_v1", "--depth", "1", "--claim", "params=49M"], id="with-heads"),
+        pytest.param(["resnet18_features", "bisenet_v2", "resnet152"], id="several"),
+    ],
+)
+def test_tables_fit_into_80_columns(segcli: Run, monkeypatch: pytest.MonkeyPatch, argv: list[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    titled, *lines = segcli("params", "net", *argv).out.splitlines()
+    assert titled
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_modules_say_what_is_frozen_and_when_they_run(segcli: Run, nets: Path) -> None:
+    own = segcli("params", "module", "own_nets:Net", "--size", "16").out
+    held = own[own.index("modules: what they hold") :]
+    assert "trainable" in held
+    assert "never" in held
+    plain = segcli("params", "net", "resnet18", "--depth", "1").out
+    held = plain[plain.index("modules: what they hold") :]
+    assert ("trainable" in held, "runs" in held) == (False, False)
+    assert nets.exists()
 
 
 def test_json_holds_what_the_issue_promises(segcli: Run) -> None:
@@ -205,10 +235,18 @@ def test_a_chart_of_modules_names_them(segcli: Run, tmp_path: Path) -> None:
         "ffm",
         "modules of bisenet_v1",
     ]
+    # The network itself is no module of it.
+    assert "<!-- bisenet_v1 -->" not in drawn
+    assert drawn.count("<!-- in training -->") == 1
     again = segcli("params", "net", "bisenet_v1", "--plot", path)
     assert again.code == 2
     assert "exists" in again.err
     assert segcli("params", "net", "bisenet_v1", "--plot", path, "--force").code == 0
+
+
+def test_a_chart_of_a_network_without_modules_names_it(segcli: Run, nets: Path) -> None:
+    assert segcli("params", "module", "own_nets:lone", "--plot", nets / "lone.svg").code == 0
+    assert "<!-- own_nets:lone -->" in (nets / "lone.svg").read_text()
 
 
 def test_a_chart_that_cannot_be(segcli: Run, nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,6 +324,17 @@ def test_names_are_completed() -> None:
     from segcli.params.network.command import _complete_networks
 
     assert _complete_networks("bise") == ["bisenet_v1", "bisenet_v2"]
+
+
+@pytest.mark.parametrize("argv", [["net", "resnet18"], ["module", "own_nets:Net"]], ids=["net", "module"])
+def test_without_torch_networks_cannot_be_counted(
+    segcli: Run, nets: Path, monkeypatch: pytest.MonkeyPatch, argv: list[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "segcli.counting.asking", None)
+    finished = segcli("params", *argv)
+    assert (finished.code, finished.out) == (3, "")
+    assert "counting networks takes torch, which cannot be imported" in finished.err
+    assert nets.exists()
 
 
 def test_light_modes_import_no_torch(tmp_path: Path) -> None:
