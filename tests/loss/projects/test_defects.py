@@ -156,8 +156,9 @@ def test_mmseg_adds_up_in_the_dtype_of_half_logits(
 ) -> None:
     logits, labels = half_inputs(side, dtype)
     plain = project_values("mmseg", logits, labels, ProjectSettings(losses=("dice", "tversky")))
-    assert [value.value for value in plain] == pytest.approx([dice, default, tversky], rel=1e-6)
-    assert one("mmseg", "dice", logits, labels, squared=True).value == pytest.approx(squared, rel=1e-6)
+    # How many threads torch has decides in which order it adds, and with it the last digits of a half type.
+    assert [value.value for value in plain] == pytest.approx([dice, default, tversky], rel=1e-4)
+    assert one("mmseg", "dice", logits, labels, squared=True).value == pytest.approx(squared, rel=1e-4)
 
 
 @pytest.mark.parametrize(
