@@ -13,7 +13,7 @@ from tests.ratios.measuring import Action, Pair, segcli, timed
 
 # Cityscapes at half its size.
 SHAPE = (19, 512, 1024)
-FILES, FEW = 200, 40
+FILES, FEW = 200, 100
 ALL = "ce,ohem,dice,focal"
 
 # What people write: a DataLoader, torch's cross-entropy, the notes' OHEM, kornia's Dice and focal loss.
