@@ -22,17 +22,29 @@ print(json.dumps([code, peak_bytes()]))
 """
 
 
+def saved(count: int, path: Path) -> Path:
+    content = {f"layers.{index}.weight": torch.tensor([float(index)]) for index in range(count)}
+    return save({"state_dict": content, "device": "cpu"}, path)
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    content = {f"layers.{index}.weight": torch.tensor([float(index)]) for index in range(_COUNT)}
-    return save({"state_dict": content, "device": "cpu"}, tmp_path_factory.mktemp("many") / "many.pth")
+    return saved(_COUNT, tmp_path_factory.mktemp("many") / "many.pth")
+
+
+def peak(source: Path) -> int:
+    command = [sys.executable, "-c", _PEAK, "ckpt", "convert", str(source), str(source) + ".gpu", "--to", "cuda:0"]
+    printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    code, most = json.loads(printed.splitlines()[-1])
+    assert code == 0
+    return int(most)
 
 
 def test_convert_takes_little_memory(many: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _PEAK, "ckpt", "convert", str(many), str(tmp_path / "gpu.pth"), "--to", "cuda:0"]
-    code, peak = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout.splitlines()[-1])
-    # It was 47 MB before storages, records and tags were kept as numbers, and is 34.
-    assert (code, peak < 40_000_000) == (0, True)
+    # A few tensors need what Python does; tools that look on, such as coverage, weigh in both.
+    growth = peak(many) - peak(saved(10, tmp_path / "few.pth"))
+    # It was 18 MB before storages, records and tags were kept as numbers, and is 5.
+    assert growth < 10_000_000
 
 
 def test_all_of_them_are_moved(many: Path, tmp_path: Path) -> None:
