@@ -64,13 +64,13 @@ def _change(
 ) -> Value:
     """Let a method change its tensor; that it reads what it writes, PyTorch sees before shapes and dtypes."""
     # Most methods make a new tensor.
-    from segcli.shapes.select.overlapping import SEEN_LATER, check_method
+    from segcli.shapes.select.overlapping import SCATTERED_LATER, SEEN_LATER, check_method
 
     try:
         value = run(state, operation, space, name, arguments, node)
     except RaisedError as error:
-        late = any(words in error.message for words in SEEN_LATER)
-        if late and not name.startswith(("scatter", "index", "fill")):
+        later = SCATTERED_LATER if name.startswith(("scatter", "index_add")) else SEEN_LATER
+        if any(words in error.message for words in later) and not name.startswith(("index_fill", "fill")):
             check_method(state, name, arguments)
         raise
     check_method(state, name, arguments)

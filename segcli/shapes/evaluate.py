@@ -76,27 +76,23 @@ def _assigned(state: Evaluation, node: Assign) -> Value:
     index = _index_item(state, node.target.index)
     state.depth -= 1
     # Most expressions assign nothing.
-    from segcli.shapes.select.overlapping import check_changed, check_put
+    from segcli.shapes.select.overlapping import check_copied, check_put
     from segcli.shapes.select.placing import copied_note
 
     state.notes.extend(copied_note(state, target))
     check_put(state, target, index, value)
     result = apply(state, "[]=", [("", target), ("", index), ("", value)], node)
-    check_changed(state, target, value, in_place=False)
+    check_copied(state, target, index, value)
     return result
 
 
 def _updated(state: Evaluation, node: Assign) -> Value:
     """Evaluate ``x[i] += v``: the place first, as Python does, and then the value."""
-    from segcli.shapes.select.overlapping import check_changed
-
     name = f"{node.mark}="
     if not isinstance(node.target, Subscript):
         target = read_tensor(state, node.target)
         value = read_item(state, node.value)
-        result = apply(state, name, [("", target), ("", value)], node)
-        check_changed(state, target, value, in_place=True)
-        return result
+        return _change(state, name, [target, value], node)
     from segcli.shapes.select.placing import copied_note
 
     base = node.target.base
@@ -109,8 +105,19 @@ def _updated(state: Evaluation, node: Assign) -> Value:
         state.library.index(target.value, index, len(state.stages))
     value = read_item(state, node.value)
     state.notes.extend(copied_note(state, target))
-    result = apply(state, f"[]{name}", [("", target), ("", index), ("", value)], node)
-    check_changed(state, target, value, in_place=True)
+    return _change(state, f"[]{name}", [target, index, value], node)
+
+
+def _change(state: Evaluation, name: str, items: list[Item], node: Assign) -> Value:
+    """Do what ``+=`` and the like do; that they read what they write, PyTorch sees before shapes and dtypes."""
+    from segcli.shapes.select.overlapping import check_changed, check_unchanged
+
+    try:
+        result = apply(state, name, [("", item) for item in items], node)
+    except RaisedError as error:
+        check_unchanged(state, items, error)
+        raise
+    check_changed(state, items[0], items[-1])
     return result
 
 

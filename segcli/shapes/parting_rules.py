@@ -71,10 +71,6 @@ RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         "an ellipsis that stands for no axis separates advanced indices in NumPy, not in PyTorch",
     ),
     (
-        lambda case: case.numpy_says("data type") and not case.numpy_says("bfloat16") and case.torch.error is None,
-        "for NumPy, x.to(...) is read as x.astype(...), which takes no device: arrays are nowhere else",
-    ),
-    (
         lambda case: case.numpy_says("unexpected keyword argument 'descending'"),
         "NumPy sorts upwards only: sort, then flip the axis",
     ),
@@ -165,6 +161,10 @@ RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
     (
         lambda case: "sizes-apart" in case.torch_rules and case.numpy_says("as a data type"),
         "NumPy takes the shape as one tuple, np.zeros((2, 3)): its second argument is the dtype",
+    ),
+    (
+        lambda case: case.numpy_says("data type") and not case.numpy_says("bfloat16") and case.torch.error is None,
+        "for NumPy, x.to(...) is read as x.astype(...), which takes no device: arrays are nowhere else",
     ),
     (
         lambda case: case.torch_says("inconsistent with step sign"),

@@ -1,12 +1,11 @@
 """Strides: how far apart in storage two neighbours along an axis lie, on which it hangs what may be viewed as what."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from segcli.shapes.records import record
 from segcli.shapes.symbols import divides, product
 from segcli.shapes.symbols.text import factors
-from segcli.shapes.values import Shape, Size, Tensor, format_sizes
+from segcli.shapes.values import Shape, Size, Tensor
 
 Strides = tuple[Size | None, ...]
 
@@ -81,120 +80,27 @@ def hangs_on_ones(tensor: Tensor) -> bool:
         >>> hangs_on_ones(Tensor(("N", 4, 3), "int64", "x.mT", strides=(12, 1, 4)))
         False
     """
-    return is_row_major(tensor) is False and is_row_major(_at_ones(tensor)) is not False
+    return is_row_major(tensor) is False and is_row_major(at_ones(tensor)) is not False
 
 
-def _at_ones(tensor: Tensor) -> Tensor:
-    """Return a tensor with every size that is not known as small as it can be."""
-    strides = tuple(None if stride is None else _number_of(stride) for stride in strides_of(tensor))
-    return replace(tensor, shape=tuple(map(_number_of, tensor.shape)), strides=strides)
+def at_ones(tensor: Tensor) -> Tensor:
+    """Return a tensor with every size that is not known as small as it can be.
 
-
-def _number_of(size: Size) -> int:
-    return factors(size)[0]
-
-
-@record(frozen=True, slots=True)
-class Fit:
-    """Whether a tensor can be looked at as having another shape.
-
-    Attributes:
-        strides: The strides that the other shape then has; None where it cannot.
-        needs: What must hold of what is not known.
-        certain: Whether it is known that it can, or cannot.
+    Args:
+        tensor: A tensor.
     """
-
-    strides: Strides | None
-    needs: tuple[str, ...] = ()
-    certain: bool = True
+    strides = tuple(None if stride is None else number_of(stride) for stride in strides_of(tensor))
+    return replace(tensor, shape=tuple(map(number_of, tensor.shape)), strides=strides)
 
 
-def fit(source: Tensor, shape: Shape) -> Fit:
-    """Find the strides by which a tensor can be looked at as having another shape of as many elements.
-
-    Axes of which each walks on where the next one ends are one block of storage; new axes must not reach over the end
-    of a block.
+def number_of(size: Size) -> int:
+    """Return what a size is if every name in it is 1.
 
     Examples:
-        >>> fit(Tensor((2, 3, 4), "int64", "x"), (6, 4)).strides
-        (4, 1)
-        >>> fit(Tensor((3, 2, 4), "int64", "x.transpose(0, 1)", strides=(4, 12, 1)), (6, 4)).strides is None
-        True
-        >>> fit(Tensor((3, 2, 4), "int64", "x.transpose(0, 1)", strides=(4, 12, 1)), (3, 2, 2, 2)).strides
-        (4, 12, 2, 1)
+        >>> number_of("4*H"), number_of(3)
+        (4, 3)
     """
-    if any(isinstance(size, str) for size in (*source.shape, *shape)):
-        return _certain(source, shape, _fit(source, shape))
-    return _fit(source, shape)
-
-
-def _certain(source: Tensor, shape: Shape, how: Fit) -> Fit:
-    """Leave open what sizes of 1 allow that no other size does."""
-    if how.strides is not None:
-        return how
-    if any(not name.isidentifier() for size in (*source.shape, *shape) for name in factors(size)[1]):
-        # What follows from a size, as min(2, N) does, is 1 where the size is not.
-        return _hanging(source, shape)
-    ones = _fit(_at_ones(source), tuple(map(_number_of, shape)))
-    return how if ones.strides is None and ones.certain else Fit(None, certain=False)
-
-
-def _hanging(source: Tensor, shape: Shape) -> Fit:
-    """Return what hangs on sizes that are not known: strides, of which none is known, under a need."""
-    order = f"{source.text} in an order that {format_sizes(shape)} can walk, which hangs on sizes that are not known"
-    return Fit((None,) * len(shape), (order,), certain=False)
-
-
-def _fit(source: Tensor, shape: Shape) -> Fit:
-    unknown = is_row_major(source)
-    if unknown is not False:
-        order = f"{source.text} in row-major order, which hangs on the operations before it"
-        return Fit(row_major(shape), () if unknown else (order,), certain=bool(unknown))
-    strides: list[Size | None] = [1] * len(shape)
-    left = list(range(len(shape)))
-    certain = True
-    for count, stride in _blocks(source):
-        seen: Size = 1
-        while left and (shape[left[-1]] == 1 or _is_part(seen, count)):
-            axis = left.pop()
-            strides[axis] = product([seen, stride])
-            seen = product([seen, shape[axis]])
-        if seen != count:
-            # Where a block before may end elsewhere, what is left for this one is not known either.
-            if certain and not _may_equal(seen, count):
-                return Fit(None)
-            certain = False
-    if not certain:
-        return _hanging(source, shape)
-    return Fit(tuple(strides))
-
-
-def _blocks(source: Tensor) -> Iterator[tuple[Size, Size]]:
-    """Go through the blocks of storage from the last: how many elements each has, and how far apart they lie."""
-    rows = list(zip(source.shape, strides_of(source), strict=True))
-    walked = [(size, stride) for size, stride in reversed(rows) if size != 1 and stride is not None]
-    count, base = walked[0]
-    for size, stride in walked[1:]:
-        if stride == product([count, base]):
-            count = product([count, size])
-            continue
-        yield count, base
-        count, base = size, stride
-    yield count, base
-
-
-def _is_part(size: Size, whole: Size) -> bool:
-    """Tell whether a size is a part of another one that some factor is missing of."""
-    if isinstance(size, int) and isinstance(whole, int):
-        return size < whole
-    return size != whole and divides(size, whole)
-
-
-def _may_equal(size: Size, other: Size) -> bool:
-    """Tell whether two different sizes may be equal: neither is a multiple of the other, and one is not known."""
-    if isinstance(size, int) and isinstance(other, int):
-        return False
-    return not divides(size, other) and not divides(other, size)
+    return factors(size)[0]
 
 
 def made_strides(name: str, inputs: Sequence[Tensor], shape: Shape) -> Strides | None:
@@ -235,7 +141,7 @@ def along_memory(inputs: Sequence[tuple[Shape, Strides]], shape: Shape) -> Strid
         True
     """
     width = len(shape)
-    walks = [_stretched(each, strides, shape) for each, strides in inputs]
+    walks = [stretched(each, strides, shape) for each, strides in inputs]
     order = list(range(width - 1, -1, -1))
     for start in range(1, width):
         place = start
@@ -258,8 +164,14 @@ def along_memory(inputs: Sequence[tuple[Shape, Strides]], shape: Shape) -> Strid
     return tuple(made)
 
 
-def _stretched(shape: Shape, strides: Strides, result: Shape) -> Strides:
-    """Return the strides of an input as it is broadcast: what is repeated is not walked."""
+def stretched(shape: Shape, strides: Strides, result: Shape) -> Strides:
+    """Return the strides of a tensor as it is broadcast: what is repeated is not walked.
+
+    Args:
+        shape: The tensor's shape.
+        strides: Its strides.
+        result: The shape that it is broadcast to.
+    """
     offset = len(result) - len(shape)
     own = (
         0 if size == 1 != result[axis + offset] else stride

@@ -15,7 +15,8 @@ def bind(rng: random.Random, case: Case, name: str, shape: list[int], dtype: str
     made = torch.zeros(shape, dtype=getattr(torch, dtype))
     text = name
     if len(shape) > 1 and rng.random() < 0.15:
-        made = made.transpose(0, 1).contiguous()
+        # contiguous() would leave the strides of axes of one position as they are, which are not those of a new tensor.
+        made = torch.zeros((shape[1], shape[0], *shape[2:]), dtype=made.dtype)
         text = f"{name}.transpose(0, 1)"
     case.tensors[name] = made
     case.specs[name] = f"{dtype}:{shape_text(tuple(made.shape))}"

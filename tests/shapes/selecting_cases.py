@@ -51,7 +51,8 @@ def positions(rng: random.Random, case: Case, name: str, shape: _Shape, size: in
     text = name
     if len(shape) > 1 and rng.random() < 0.1:
         # What is looked up is not known of a view; what PyTorch reads there is.
-        tensor = torch.zeros_like(tensor).transpose(0, 1).contiguous()
+        # Not transposed and contiguous(), which leaves the strides of axes of one position as they are.
+        tensor = torch.zeros((shape[1], shape[0], *shape[2:]), dtype=tensor.dtype)
         text = f"{name}.transpose(0, 1)"
     case.tensors[name] = tensor
     plain = not tensor.numel() or not bool(tensor.any())

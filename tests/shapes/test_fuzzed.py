@@ -170,9 +170,151 @@ def test_of_two_keywords_the_one_that_was_given_twice_is_named(expr: str) -> Non
     check(case_of(expr, {"x": "2,3"}))
 
 
+@pytest.mark.parametrize("alpha", ["3", "2.5", "True", "v", "x", "w"])
+@pytest.mark.parametrize("own", ["float32", "float16", "complex64", "int64", "bool"])
+@pytest.mark.parametrize("other", ["float32", "complex64", "complex128", "uint8", "bool"])
+def test_what_multiplies_is_of_no_higher_kind(own: str, other: str, alpha: str) -> None:
+    specs = {"x": f"{own}:()", "v": f"{other}:()", "w": "complex64:()"}
+    exprs = [f"x.{name}{mark}(v, {alpha})" for name in ("add", "sub") for mark in ("", "_")]
+    exprs += [f"torch.{name}(x, x, alpha={alpha})" for name in ("add", "sub", "subtract")]
+    for expr in [*exprs, f"x.add(x, alpha={alpha})", f"x.add_(1, alpha={alpha})"]:
+        check(case_of(expr, {name: spec for name, spec in specs.items() if name in expr.replace("alpha", "")}))
+
+
+@pytest.mark.parametrize("padding", ["(1,)", "(True, 1)", "(1, 1, 1)", "()", "(1, 0, 1, 1)", "[0]", "(1, 0, 0)", "2"])
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular", "zeros"])
+@pytest.mark.parametrize("shape", ["2,4,5", "1,2,4,5", "1,2,4,4,5", "2,4,4,5"])
+def test_a_layer_pads_from_the_last_axis_on(shape: str, mode: str, padding: str) -> None:
+    for axes, channels in ((1, 2), (2, 2), (2, 4), (3, 2)):
+        expr = f"nn.Conv{axes}d({channels}, 2, 1, 1, {padding}, padding_mode='{mode}')(x)"
+        check(case_of(expr, {"x": shape}))
+        compare_formula(case_of(expr, {"x": shape}))
+
+
+def test_a_layer_tells_of_the_axes_that_it_pads() -> None:
+    layer = "nn.Conv3d(2, 4, [4, 3, 3], 1, (True, 1), bias=(), padding_mode='reflect', groups=2)(x)"
+    steps = {step.kind: step.effect for step in explain(layer, {"x": "2,4,2,5"}).steps}
+    assert steps["depth"] == "(4 + 2*0 - 1*(4 - 1) - 1) // 1 + 1 = 1"
+    assert steps["height"] == "(2 + 2*1 - 1*(3 - 1) - 1) // 1 + 1 = 2, reflect padding"
+
+
+@pytest.mark.parametrize(
+    "layer", ["nn.Conv3d(2, 2, {}, padding='same')", "nn.Conv3d(2, 2, {})", "nn.Conv3d(2, 2, {}, 2)"]
+)
+@pytest.mark.parametrize("kernel", ["1", "2", "(1, 1, 2)"])
+def test_windows_of_one_position_need_no_columns(kernel: str, layer: str) -> None:
+    check(case_of(f"{layer.format(kernel)}(x)", {"x": "bool:2,4,4,4"}))
+
+
+@pytest.mark.parametrize("stride", ["1", "0", "(0, 1)", "(1, 1, 1)"])
+@pytest.mark.parametrize("padding", ["0", "-1", "(0, -1)"])
+@pytest.mark.parametrize("dilation", ["1", "-1", "(0, 1)"])
+def test_fold_looks_at_its_numbers_in_another_order_than_unfold(dilation: str, padding: str, stride: str) -> None:
+    for kernel in ("3", "-1", "(2, 0)", "(1, 2, 3)"):
+        numbers = f"{kernel}, {dilation}, {padding}, {stride}"
+        check(case_of(f"F.fold(x, (4, 4), {numbers})", {"x": "2,18,4"}))
+        check(case_of(f"F.unfold(x, {numbers})", {"x": "2,2,4,4"}))
+
+
+@pytest.mark.parametrize("asked", ["torch.int32", "torch.float64", "torch.complex64", "None", "torch.bool"])
+@pytest.mark.parametrize("dtype", ["complex64", "float32", "int64"])
+@pytest.mark.parametrize("bounds", ["x, 1", "1, x", "x, x"])
+def test_numbers_from_a_complex_one_are_complex(bounds: str, dtype: str, asked: str) -> None:
+    for steps in ("2", "0", "-1"):
+        check(case_of(f"torch.linspace({bounds}, {steps}, dtype={asked})", {"x": f"{dtype}:()"}))
+
+
+@pytest.mark.parametrize("steps", ["2", "-1"])
+@pytest.mark.parametrize("bounds", ["x, 1", "1, x", "x, x", "v, x", "x, v", "end=x, start=1"])
+def test_what_is_wide_of_two_bounds_is_counted_beside_other_tensors(bounds: str, steps: str) -> None:
+    specs = {name: spec for name, spec in {"x": "1,", "v": "complex64:()"}.items() if name in bounds}
+    check(case_of(f"torch.linspace({bounds}, steps={steps}, dtype=torch.int32)", specs))
+
+
+@pytest.mark.parametrize("rest", ["", ", 1", ", 1, 2", ", 1, 2, 3", ", 'a'", ", 1, foo=2", ", 1, size=2"])
+@pytest.mark.parametrize("size", ["x", "2", "1.5", "None", "(2,)", "'a'"])
+def test_full_counts_before_it_reads_sizes(size: str, rest: str) -> None:
+    check(case_of(f"torch.full({size}{rest})", {"x": "2,"} if size == "x" else {}))
+
+
+@pytest.mark.parametrize("upper", ["'a'", "...", "None", "1", "True", "slice(1)", "y"])
+@pytest.mark.parametrize("lower", ["'a'", "...", "None", "0", "slice(1)", "y"])
+@pytest.mark.parametrize("spec", ["int64:4", "float32:()", "complex64:2", "bool:2"])
+def test_of_bounds_that_are_no_numbers_only_texts_are_arrays(spec: str, lower: str, upper: str) -> None:
+    bounds = f"x, min={lower}, max={upper}"
+    specs = {name: each for name, each in {"x": spec, "y": "int64:1"}.items() if name in bounds.replace("max", "")}
+    if {"'a'", "...", "slice(1)"} & {lower, upper}:
+        check(case_of(f"torch.clip({bounds})", specs, f"np.clip({bounds})"), known=True)
+
+
+@pytest.mark.parametrize("value", ["'a'", "'1.5'", "''", "[1]", "(1, 2)", "()"])
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float16", "complex64"])
+def test_a_sequence_is_not_multiplied_by_a_scalar(dtype: str, value: str) -> None:
+    for mark in "*+-/":
+        if value != "'1.5'" or mark != "*":
+            check(
+                case_of(f"x[2] {mark}= {value}", {"x": f"{dtype}:3,"}, f"x[2] {mark}= {value}"), words=False, known=True
+            )
+
+
+@pytest.mark.parametrize("expr", ["x * {}", "{} * x", "x[2] * {}", "{} * x[2]"])
+@pytest.mark.parametrize("value", ["'a'", "'1'", "''"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])
+def test_of_a_text_numpy_makes_an_array_beside_an_array_of_no_axes(dtype: str, value: str, expr: str) -> None:
+    spec = f"{dtype}:{'3,' if '[' in expr else '()'}"
+    check(case_of(expr.format(value), {"x": spec}, expr.format(value)), known=True)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float32"])
+@pytest.mark.parametrize(
+    ("x", "w"), [("0,", "0,"), ("2,", "2,"), ("2,0", "0,"), ("0,", "3,0"), ("2,2,0", "0,"), ("0,2", "2,")]
+)
+def test_empty_rows_have_a_dtype(x: str, w: str, dtype: str) -> None:
+    check(case_of("F.linear(x, w)", {"x": f"{dtype}:{x}", "w": f"{dtype}:{w}"}))
+
+
+@pytest.mark.parametrize("first", ["torch.median(x, 0)", "(x, x)", "3", "None"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        *(
+            f"torch.{name}({{}}{rest})"
+            for name in ("sort", "argsort")
+            for rest in (", 0, descending=0, stable=True", "")
+        ),
+        *(
+            f"torch.{name}({{}}{rest})"
+            for name in ("cumsum", "sum", "median", "max", "all")
+            for rest in ("", ", dim=0")
+        ),
+        *("torch.softmax({}, 0)", "torch.softmax({}, 0, 1)", "torch.norm({})"),
+        *("torch.sum(input={})", "torch.argsort(a={}, dim=0)", "torch.mean({}, 0, True, dtype=None)"),
+    ],
+)
+def test_of_no_tensor_the_arguments_are_counted_first(call: str, first: str) -> None:
+    check(case_of(call.format(first), {"x": "2,3"}))
+
+
 @pytest.mark.parametrize(
     ("expr", "specs", "formula"),
     [
+        (
+            "F.linear(x, w, b)",
+            {"x": "2,1,1", "w": "2,1", "b": "2,1"},
+            "result[i, j, k] = b[i, 0] + sum over l of x[i, j, l] * w[k, l]",
+        ),
+        (
+            "F.linear(x, w, b)",
+            {"x": "3,2,1", "w": "3,1", "b": "6,1"},
+            "result[i, j, k] = b[2*i + j, 0] + sum over l of x[i, j, l] * w[k, l]",
+        ),
+        (
+            "F.linear(x, w, b)",
+            {"x": "3,2,1", "w": "3,1", "b": "1,3"},
+            "result[i, j, k] = b[0, k] + sum over l of x[i, j, l] * w[k, l]",
+        ),
+        ("x.log_softmax(dim=-1, dtype=torch.float32)", {"x": "bool:()"}, "result = 0 * x"),
+        ("x.softmax(dim=-1, dtype=torch.float32)", {"x": "bool:()"}, "result = exp(x) / exp(x)"),
         (
             "x.scatter(-1, i, 1e999, reduce='add')",
             {"x": "complex64:2,3", "i": "tensor([[2], [1]])"},

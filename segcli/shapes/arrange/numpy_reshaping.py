@@ -8,8 +8,9 @@ from segcli.shapes.arrange.regrouping import reshaped, unless_ones
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import array_of, bind_numpy
+from segcli.shapes.fitting import Fit, fit
 from segcli.shapes.integers import listed, numpy_int, size_of
-from segcli.shapes.strides import Fit, fit, is_row_major, row_major, strides_of
+from segcli.shapes.strides import is_row_major, row_major, strides_of
 from segcli.shapes.symbols import assume, indivisible, product, quotient, some, unequal
 from segcli.shapes.values import (
     DType,

@@ -6,9 +6,10 @@ from dataclasses import replace
 from segcli.shapes.arrange.coordinates import coordinates
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
+from segcli.shapes.fitting import Fit
 from segcli.shapes.indexing import Step
 from segcli.shapes.records import record
-from segcli.shapes.strides import Fit, hangs_on_ones
+from segcli.shapes.strides import hangs_on_ones
 from segcli.shapes.symbols import divides, is_at_least, product
 from segcli.shapes.values import Item, Labels, Shape, Size, Tensor, check_elements
 

@@ -12,10 +12,11 @@ from segcli.shapes.arrange.regrouping import Group, reshaped, unless_ones
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.dims import bind, bind_nothing, both, tensor_in, wrap
+from segcli.shapes.fitting import Fit, fit
 from segcli.shapes.integers import read_int, sizes_in
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.signatures import Signatures
-from segcli.shapes.strides import Fit, fit, is_row_major, row_major, strides_of
+from segcli.shapes.strides import is_row_major, row_major, strides_of
 from segcli.shapes.symbols import assume, indivisible, product, quotient, some, unequal
 from segcli.shapes.values import Item, Listed, RaisedError, Shape, Size, Span, Tensor, format_sizes
 
@@ -160,7 +161,8 @@ def _ravel(call: Call) -> Computed:
     item, source, _ = bind(call, _RAVEL) if call.space == "torch" else (*bind_nothing(call), {})
     shape = (product(source.shape),)
     copies = "" if is_row_major(source) else "copied: ravel() is a view of what is contiguous alone"
-    return unless_ones(source, reshaped(call, item, source, shape, Fit(row_major(shape)), copies=copies))
+    how = Fit(row_major(shape)) if copies else fit(source, shape)
+    return unless_ones(source, reshaped(call, item, source, shape, how, copies=copies))
 
 
 def _unflatten(call: Call) -> Computed:

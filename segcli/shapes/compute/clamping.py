@@ -150,20 +150,28 @@ def _refuse_strangers(call: Call, items: Sequence[Item], names: Sequence[str]) -
     strangers = {name: item for name, item in zip(names, items[1:], strict=True) if not _is_operand(item)}
     if not strangers:
         return
-    name, item = next(iter(strangers.items()))
-    ufunc = "clip" if len(names) > 1 else "maximum" if name == "min" else "minimum"
+    ufunc = "clip" if len(names) > 1 else "maximum" if names[0] == "min" else "minimum"
     dtypes = [numpy_dtype([each.value]) if _is_operand(each) else "" for each in items]
-    if isinstance(item.value, str):
-        types = ", ".join(f"dtype('{dtype or f'<U{max(len(item.value), 1)}'}')" for dtype in dtypes)
+    item = next(iter(strangers.values()))
+    if all(isinstance(each.value, str) for each in strangers.values()):
+        shown = [dtype or f"<U{max(len(str(each.value)), 1)}" for each, dtype in zip(items, dtypes, strict=True)]
+        types = ", ".join(f"dtype('{each}')" for each in shown)
         words = f"ufunc '{ufunc}' did not contain a loop with signature matching types ({types}) -> None"
         raise RaisedError(item.span, "UFuncTypeError", words)
     if 0 in broadcast_operands(call, items, "numpy").shape:
         message = f"clip with {item.text} gives an array of objects, which is not supported"
         raise SegcliError(message)
-    kind = PYTHON_NAMES.get(dtypes[0], "complex")
-    mark = ">=" if name == "min" else "<="
-    words = f"'{mark}' not supported between instances of '{kind}' and '{type_name(item.value)}'"
-    raise RaisedError(item.span, "TypeError", words)
+    raise _not_in_order(items, dtypes, names)
+
+
+def _not_in_order(items: Sequence[Item], dtypes: Sequence[str], names: Sequence[str]) -> RaisedError:
+    """Return Python's error for objects: each element is compared with ``min`` first, and then with ``max``."""
+    kinds = [PYTHON_NAMES.get(dtype, "complex") if dtype else "" for dtype in dtypes]
+    place = 1 if not kinds[1] or kinds[0] == "complex" else 2
+    mark = ">=" if names[place - 1] == "min" else "<="
+    other = kinds[place] or type_name(items[place].value)
+    words = f"'{mark}' not supported between instances of '{kinds[0]}' and '{other}'"
+    return RaisedError(items[place].span, "TypeError", words)
 
 
 def _is_operand(item: Item) -> bool:

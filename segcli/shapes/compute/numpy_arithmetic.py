@@ -105,10 +105,13 @@ def _array(item: Item) -> Item:
 
 
 def _refuse_repeating(items: Sequence[Item]) -> None:
-    """Look out for ``[1, 2] * n``, which repeats the list."""
+    """Look out for ``[1, 2] * n``, which repeats the list, and ``'a' * n``, where ``n`` is no array."""
     for one, other in (items, items[::-1]):
         value = other.value
-        if not isinstance(one.value, Listed) or not isinstance(value, Tensor) or value.shape:
+        if not isinstance(one.value, Listed | str) or not isinstance(value, Tensor) or value.shape:
+            continue
+        if isinstance(one.value, str) and not value.scalar:
+            # Of a text NumPy makes an array too.
             continue
         if value.dtype in NUMPY_INTEGER:
             message = (

@@ -216,6 +216,9 @@ def _check_alpha(alpha: Item, common: str) -> None:
     if not is_integral(kind) and is_integral(common):
         words = "For integral input tensors, argument alpha must not be a floating point number."
         raise RaisedError(alpha.span, "RuntimeError", words)
+    if kind in COMPLEX and common not in COMPLEX:
+        words = "For non-complex input tensors, argument alpha must not be a complex number."
+        raise RaisedError(alpha.span, "RuntimeError", words)
     if kind == "bool" and common != "bool":
         raise RaisedError(alpha.span, "RuntimeError", "Boolean alpha only supported for Boolean results.")
     if isinstance(value, int | float):

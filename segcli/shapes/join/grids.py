@@ -51,18 +51,21 @@ _INDEXING = "torch.meshgrid without indexing= warns, and means 'ij'; np.meshgrid
 def _linspace(call: Call) -> Computed:
     bound = bind_call(call, _SPACED)
     start, end, steps = (bound[name].item for name in ("start", "end", "steps"))
-    ndims = [len(item.value.shape) if isinstance(item.value, Tensor) else 0 for item in (start, end)]
-    if any(ndims):
-        words = (
-            f"linspace only supports 0-dimensional start and end tensors, but got start with {ndims[0]} dimension(s) "
-            f"and end with {ndims[1]} dimension(s)."
-        )
-        raise RaisedError((start if ndims[0] else end).span, "RuntimeError", words)
+    bounds = {"start": start, "end": end}
+    tensors = {name: item.value for name, item in bounds.items() if isinstance(item.value, Tensor)}
+    wide = next((name for name, tensor in tensors.items() if tensor.shape), None)
+    if wide is not None:
+        told = " and ".join(f"{name} with {len(tensor.shape)} dimension(s)" for name, tensor in tensors.items())
+        words = f"linspace only supports 0-dimensional start and end tensors, but got {told}."
+        raise RaisedError(bounds[wide].span, "RuntimeError", words)
     count = read_size(steps)
     if isinstance(count, int) and count < 0:
         raise RaisedError(steps.span, "RuntimeError", "number of steps must be non-negative")
-    kinds = [item.value.dtype for item in (start, end) if isinstance(item.value, Tensor)]
-    dtype = asked_dtype(bound, "complex64" if any(kind in COMPLEX for kind in kinds) else "float32")
+    is_complex = any(tensor.dtype in COMPLEX for tensor in tensors.values())
+    dtype = asked_dtype(bound, "complex64" if is_complex else "float32")
+    if is_complex and dtype not in COMPLEX:
+        words = "torch.linspace(): inferred dtype c10::complex<float> can't be safely cast to passed dtype "
+        raise RaisedError(bound["dtype"].item.span, "RuntimeError", f"{words}{SCALARS[dtype]}")
     done = made(call, (count,), dtype, bound)
     if dtype == "bool" and count not in (0, 1):
         raise RaisedError(call.span, "NotImplementedError", f"\"linspace_cpu\" not implemented for '{SCALARS[dtype]}'")

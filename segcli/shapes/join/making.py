@@ -144,10 +144,10 @@ def _filled(call: Call) -> Computed:
 
 
 def _full(call: Call) -> Computed:
-    keyword, first = call.arguments[0] if call.arguments else ("", None)
-    if first is not None and not keyword and not isinstance(first.value, Listed):
+    positional = [item for keyword, item in call.arguments if not keyword]
+    if len(positional) in (1, 2) and not isinstance(positional[0].value, Listed):
         # Sizes by themselves are for those that take nothing else.
-        read_shape(call, Given("size", first, 1))
+        read_shape(call, Given("size", positional[0], 1))
     bound = bind_call(call, Signatures((), (_FULL,)))
     shape = read_shape(call, bound["size"])
     check_signs(call, shape, bound["size"])

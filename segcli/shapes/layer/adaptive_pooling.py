@@ -5,6 +5,8 @@ from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
 from segcli.shapes.kinds import SCALARS
+from segcli.shapes.layer.channels_last import kernel_for
+from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.layers import as_tensor, is_true
 from segcli.shapes.layer.pooled import pooled
 from segcli.shapes.layer.windows import bracketed, read_sizes
@@ -112,8 +114,7 @@ def _check_mean(name: str, source: Item, asked: Item, sizes: Shape) -> None:
         raise RaisedError(source.span, "RuntimeError", words)
     _check_empty(name, source, range(ndim - 2, ndim))
     if x.dtype not in FLOATING and 0 not in (*x.shape[:-2], *sizes):
-        words = f"\"adaptive_avg_pool2d\" not implemented for '{SCALARS[x.dtype]}'"
-        raise RaisedError(source.span, "NotImplementedError", words)
+        raise no_kernel(kernel_for(name, x), x.dtype, source.span)
 
 
 def _check_plain_mean(source: Item) -> None:
@@ -147,8 +148,7 @@ def _check_max(name: str, source: Item, asked: Item, sizes: Shape) -> None:
         words = f"Trying to create tensor with negative dimension {negative}: {shape}"
         raise RaisedError(asked.span, "RuntimeError", words)
     if x.dtype not in FLOATING:
-        words = f"\"adaptive_max_pool2d\" not implemented for '{SCALARS[x.dtype]}'"
-        raise RaisedError(source.span, "NotImplementedError", words)
+        raise no_kernel(kernel_for(name, x), x.dtype, source.span)
 
 
 def _check_empty(name: str, source: Item, axes: range) -> None:

@@ -11,7 +11,7 @@ from segcli.shapes.compute.promotion import torch_dtype
 from segcli.shapes.kinds import C_NAMES, SCALARS, tensor_type
 from segcli.shapes.layer.convolving import Convolution
 from segcli.shapes.layer.layers import as_tensor, check_cast
-from segcli.shapes.layer.windows import bracketed, need_at_least
+from segcli.shapes.layer.windows import Window, bracketed, need_at_least
 from segcli.shapes.values import COMPLEX, FLOATING, INTEGER, REAL, RaisedError, Shape, Size, Tensor
 
 # From how many elements on oneDNN takes even a batch of one.
@@ -218,7 +218,11 @@ def _kernel(conv: Convolution) -> tuple[str, tuple[str, ...]]:
         return f"slow_conv_transpose{3 if volume else 2}d_out_cpu", _FLOATING_OR_LONG
     if any(window.dilation != 1 for window in conv.windows):
         return "slow_conv_dilated<>", _FLOATING_OR_LONG
-    return "compute_columns3d" if volume else "slow_conv2d_cpu", (*FLOATING, *INTEGER)
+    if not volume:
+        return "slow_conv2d_cpu", (*FLOATING, *INTEGER)
+    # Windows of one position that walk over every one need no columns: the input is what they would be.
+    alone = all(window == Window(1) for window in conv.windows)
+    return "slow_conv3d_cpu" if alone else "compute_columns3d", (*FLOATING, *INTEGER)
 
 
 def _types(one: str, other: str, name: str) -> str:

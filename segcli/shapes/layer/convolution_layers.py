@@ -105,9 +105,18 @@ def _applied(call: Call, parts: Sequence[Item], mode: str, tokens: tuple[Item, .
     zero = _item(Listed((_item(0, call.span),) * axes, is_tuple=True), call.span)
     source, needs = _padded(call, parts, mode)
     padded = read([source, *parts[1:4], zero, *parts[5:]])
-    given = parts[4].value
-    padding = tuple(_size(item.value) for item in given.items) if isinstance(given, Listed) else str(given)
-    return Layered(replace(padded, input=parts[0], padding=padding), padded, mode, tuple(needs))
+    return Layered(replace(padded, input=parts[0], padding=_walked(parts[4].value, axes)), padded, mode, tuple(needs))
+
+
+def _walked(padding: Value, axes: int) -> tuple[Size, ...] | str:
+    """Return what is put around each axis that the window walks.
+
+    Where there are not as many numbers as axes, they are the last axes': the layer pads from the last one on.
+    """
+    if not isinstance(padding, Listed):
+        return str(padding)
+    given: tuple[Size, ...] = tuple(_size(item.value) for item in padding.items)
+    return ((0,) * axes + given)[-axes:]
 
 
 def _padded(call: Call, parts: Sequence[Item], mode: str) -> tuple[Item, list[str]]:

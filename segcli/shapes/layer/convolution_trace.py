@@ -125,6 +125,9 @@ def _window_reads(conv: Convolution, mode: str) -> _Written | None:
     # The coordinates of what an index looks at do not end where it does.
     if outside and (mode != "zeros" or not conv.input.text.isidentifier()):
         return None
+    if mode != "zeros" and conv.takes != conv.sizes[1]:
+        # The layer has put something around the channels too.
+        return None
     channel = int(conv.batched)
     bound: list[Size] = []
     place = _channel(conv, f"{{i{channel}}}")

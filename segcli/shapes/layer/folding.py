@@ -15,6 +15,8 @@ _FUNCTION = "input, output_size, kernel_size, dilation=1, padding=0, stride=1"
 _NAMES = ("output_size", "kernel_size", "dilation", "padding", "stride")
 _INNER = f"Tensor input, {', '.join(f'ints {name}' for name in _NAMES)}"
 _BATCHED = 3
+# In which PyTorch looks at the values: another one than for ``unfold``.
+_ORDER = ("kernel_size", "stride", "dilation", "padding")
 _ADVICE = "np.add.at of the windows' positions adds columns up"
 
 
@@ -34,7 +36,7 @@ def fold(call: Call) -> Computed:
     source = bound["input"].item
     # C++ evaluates arguments from the last to the first.
     sizes = {name: read_sizes("col2im", name, bound[name], 2) for name in reversed(_NAMES)}
-    check_numbers(items, sizes)
+    check_numbers(items, sizes, order=_ORDER)
     shape = as_tensor(source).shape
     needs = _check_shape(source, items, sizes)
     if as_tensor(source).dtype in INTEGER:

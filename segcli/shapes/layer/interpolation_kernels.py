@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import ceil
 
 from segcli.shapes.integers import read_size
-from segcli.shapes.kinds import SCALARS
+from segcli.shapes.layer.area_kernel import check_area
 from segcli.shapes.layer.interpolation_scales import scaled
 from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.windows import bracketed, need_at_least
@@ -14,7 +14,6 @@ from segcli.shapes.records import record
 from segcli.shapes.strides import is_row_major, strides_of
 from segcli.shapes.symbols import at_least
 from segcli.shapes.values import (
-    COMPLEX,
     FLOATING,
     INTEGER,
     Item,
@@ -182,7 +181,7 @@ def check_kernel(kernel: Kernel, source: Item, x: Tensor, output: Output, asked:
     """
     spatial = _sizes(x.shape[2:], output)
     if kernel.mode == "area":
-        _check_pooling(kernel, source, x, spatial, asked.span)
+        check_area(source, x, spatial, asked.span)
         return spatial, tuple(need for size in spatial for need in need_at_least(size, 0))
     bad = next((axis for axis, pair in enumerate(zip(x.shape[2:], spatial, strict=True)) if _is_none(*pair)), None)
     if bad is not None:
@@ -268,36 +267,3 @@ def _goes_by_channels(axes: int, x: Tensor, spatial: Shape) -> bool:
     turned = replace(x, shape=tuple(x.shape[axis] for axis in order), strides=tuple(strides[axis] for axis in order))
     channels = x.shape[1]
     return small or (axes > 1 and bool(is_row_major(turned)) and isinstance(channels, int) and channels > _FEW)
-
-
-def _check_pooling(kernel: Kernel, source: Item, x: Tensor, spatial: Shape, span: Span) -> None:
-    """Check what a pooling to a given size takes."""
-    flat = kernel.axes == 1
-    sizes = (1, *spatial) if flat else spatial
-    if any(size.startswith("-") if isinstance(size, str) else size < 0 for size in sizes):
-        name = "adaptive_avg_pool2d" if flat else kernel.name
-        listed = f"{sizes[0]}, {','.join(map(str, sizes[1:]))}"
-        words = f"{name}: elements of output_size must be greater than or equal to 0 but received {{{listed}}}"
-        raise RaisedError(span, "RuntimeError", words)
-    if all(size == 1 for size in sizes):
-        if x.dtype not in (*FLOATING, *COMPLEX):
-            words = (
-                "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-                f"Got: {SCALARS[x.dtype]}"
-            )
-            raise RaisedError(source.span, "RuntimeError", words)
-        return
-    shape = (*x.shape[:2], 1, *x.shape[2:]) if flat else x.shape
-    name = "adaptive_avg_pool2d" if flat else kernel.name
-    first = 1 if kernel.axes == len(_LETTERS) else 2
-    if 0 in shape[first:]:
-        axis = shape.index(0, first)
-        words = (
-            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
-            f"{bracketed(shape)} with dimension {axis} being empty"
-        )
-        raise RaisedError(source.span, "RuntimeError", words, axis - flat)
-    # Pictures without an element are not looked at, volumes are.
-    is_empty = first != 1 and 0 in (*x.shape[:2], *sizes)
-    if x.dtype not in FLOATING and not is_empty:
-        raise no_kernel("adaptive_avg_pool3d_cpu" if first == 1 else "adaptive_avg_pool2d", x.dtype, source.span)

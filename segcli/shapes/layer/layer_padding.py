@@ -3,6 +3,8 @@
 from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call
 from segcli.shapes.layer.affine import add
+from segcli.shapes.layer.channels_last import kernel_for
+from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.layers import as_tensor
 from segcli.shapes.layer.windows import bracketed, need_at_least, read_sizes
 from segcli.shapes.signatures import Signatures
@@ -52,8 +54,7 @@ def pad_around(call: Call, source: Item, amounts: Item, mode: str) -> tuple[Item
                 words = "Negative padding value is resulting in an empty dimension"
             raise RaisedError(amounts.span, "RuntimeError", words, axis)
     if x.dtype == "bool" and mode != "circular":
-        words = f"\"{_KERNELS[mode]}{axes}d\" not implemented for 'Bool'"
-        raise RaisedError(source.span, "NotImplementedError", words)
+        raise no_kernel(kernel_for(f"{_KERNELS[mode]}{axes}d", x), x.dtype, source.span)
     return Item(Tensor(tuple(shape), x.dtype, x.text), source.text, source.span), needs
 
 

@@ -1,6 +1,7 @@
 """What ``F.pad`` takes and refuses in PyTorch 2.13, and the shape that it gives."""
 
 from segcli.shapes.layer.affine import add
+from segcli.shapes.layer.channels_last import kernel_for
 from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.windows import bracketed
 from segcli.shapes.records import record
@@ -159,7 +160,7 @@ def _check_kernel(padding: Padding, shape: Shape) -> None:
             words = f"Trying to create tensor with negative dimension {shape[axis]}: {bracketed(shape)}"
             raise padding.error(words, axis)
     if padding.x.dtype == "bool":
-        name = f"{_KERNELS[padding.mode]}{axes}d"
+        name = kernel_for(f"{_KERNELS[padding.mode]}{axes}d", padding.x)
         raise no_kernel(name, "bool", padding.source.span)
 
 

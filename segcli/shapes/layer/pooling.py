@@ -9,8 +9,9 @@ from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.indexing import Step
 from segcli.shapes.integers import read_size
-from segcli.shapes.kinds import SCALARS
 from segcli.shapes.layer.adaptive_pooling import adaptive
+from segcli.shapes.layer.channels_last import kernel_for
+from segcli.shapes.layer.kernels import no_kernel
 from segcli.shapes.layer.layers import is_true
 from segcli.shapes.layer.pooled import pooled
 from segcli.shapes.layer.pooling_checks import Pool, check_shape, check_window
@@ -156,8 +157,7 @@ def _pooled(pool: Pool, what: str, *, indices: bool = False) -> Computed:
     check_shape(pool, spatial)
     dtype = pool.source.dtype
     if dtype in ("bool", *COMPLEX) or (what == "mean" and dtype not in (*FLOATING, "int64")):
-        words = f"\"{what.replace('mean', 'avg')}_pool2d\" not implemented for '{SCALARS[dtype]}'"
-        raise RaisedError(pool.input.span, "NotImplementedError", words)
+        raise no_kernel(kernel_for(f"{what.replace('mean', 'avg')}_pool2d", pool.source), dtype, pool.input.span)
     pairs = zip(shape[-2:], pool.windows, strict=True)
     needs = [need for size, window in pairs for need in window.needs(size, ceil=pool.ceil)]
     return pooled(

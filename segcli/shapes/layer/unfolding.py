@@ -13,8 +13,8 @@ from segcli.shapes.values import INTEGER, Item, Listed, RaisedError, Shape, Size
 _FUNCTION = "input, kernel_size, dilation=1, padding=0, stride=1"
 _INNER = "Tensor input, ints kernel_size, ints dilation, ints padding, ints stride"
 DEFAULTS = {"dilation": 1, "padding": 0, "stride": 1}
-# The order in which PyTorch looks at the values.
-_CHECKED = (("kernel_size", "kernel", 1), ("dilation", "dilation", 1), ("padding", "pad", 0), ("stride", "stride", 1))
+# What PyTorch calls a number, and how large it must be.
+_CHECKED = {"kernel_size": ("kernel", 1), "dilation": ("dilation", 1), "padding": ("pad", 0), "stride": ("stride", 1)}
 _BATCHED = 4
 
 
@@ -65,14 +65,23 @@ def unfold(call: Call) -> Computed:
     )
 
 
-def check_numbers(items: dict[str, Item], sizes: dict[str, Shape]) -> None:
-    """Refuse numbers that are no pairs, or too small; ``fold``, the way back, takes the same."""
+def check_numbers(items: dict[str, Item], sizes: dict[str, Shape], *, order: tuple[str, ...] = tuple(_CHECKED)) -> None:
+    """Refuse numbers that are no pairs, or too small; ``fold``, the way back, takes the same.
+
+    Args:
+        items: The numbers as they are given.
+        sizes: The numbers.
+        order: In which order PyTorch looks at the values.
+
+    Raises:
+        RaisedError: PyTorch's RuntimeError.
+    """
     for name, item in items.items():
         if len(sizes[name]) != 2:  # noqa: PLR2004 - height and width
             words = f"It is expected {name} equals to 2, but got size {len(sizes[name])}"
             raise RaisedError(item.span, "RuntimeError", words)
-    for name, short, least in _CHECKED:
-        height, width = sizes[name]
+    for name in order:
+        (short, least), (height, width) = _CHECKED[name], sizes[name]
         if any(isinstance(size, int) and size < least for size in (height, width)):
             what = "kernel size" if name == "kernel_size" else name
             bound = "non-negative" if not least else "greater than zero"

@@ -2,8 +2,9 @@
 
 from segcli.shapes.kinds import C_NAMES, SCALARS
 from segcli.shapes.records import record
+from segcli.shapes.strides import strides_of
 from segcli.shapes.symbols import product
-from segcli.shapes.values import RaisedError, Shape, Size, Span
+from segcli.shapes.values import COMPLEX, RaisedError, Shape, Size, Span, Tensor
 
 
 @record(frozen=True, slots=True)
@@ -14,8 +15,9 @@ class Place:
     second: Span
 
 
-# Larger products of batches are made a matrix at a time (ATen/native/LinearAlgebra.cpp).
+# Larger products of batches are left to MKL, or made a matrix at a time (ATen/native/LinearAlgebra.cpp).
 _SMALL_PRODUCT = 400
+_MKL = ("float32", "float64", *COMPLEX)
 
 
 def _differ(one: Size, other: Size) -> bool:
@@ -97,10 +99,18 @@ def check_dot(place: Place, left: Shape, right: Shape, one: str, other: str) -> 
     return one
 
 
-def check_bmm(place: Place, left: Shape, right: Shape, one: str, other: str) -> str:
+def check_bmm(place: Place, left: Shape, right: Shape, one: str, other: str, *, plain: bool = True) -> str:
     """Return the dtype of a product of batches of matrices; see ``check_mm``.
 
     Without elements nothing is computed, and nobody asks whether the dtypes fit.
+
+    Args:
+        place: Where it stands.
+        left: The shape of the first batch.
+        right: The second's.
+        one: The dtype of the first.
+        other: The second's.
+        plain: Whether the matrices of both lie row after row, or column after column, which MKL wants.
 
     Raises:
         RaisedError: As PyTorch would raise.
@@ -115,9 +125,29 @@ def check_bmm(place: Place, left: Shape, right: Shape, one: str, other: str) -> 
         return other
     work = product([left[2], left[1], right[2]])
     small = isinstance(work, int) and work < _SMALL_PRODUCT
-    if one == "bool":
+    if one == "bool" and (small or other == "bool"):
         raise not_implemented(place, "bmm" if small else "addmm_impl_cpu_", one)
     if one != other:
-        words = f"expected scalar type {SCALARS[one]} but found {SCALARS[other]}"
-        raise fault(place, words if small else _unequal_types(one, other))
+        # The result's dtype is the second's, by which one of the three is chosen.
+        by_mkl = f"expected scalar type {SCALARS[other]} but found {SCALARS[one]}"
+        by_matrix = by_mkl if plain and other in _MKL else _unequal_types(one, other)
+        raise fault(place, f"expected scalar type {SCALARS[one]} but found {SCALARS[other]}" if small else by_matrix)
     return one
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Tell whether the matrices of a batch lie row after row, or column after column, gaps between them or not.
+
+    Examples:
+        >>> is_plain(Tensor((2, 3, 4), "float32", "x.mT", strides=(12, 1, 3)))
+        True
+        >>> is_plain(Tensor((2, 3, 4), "float32", "x[..., ::2]", strides=(24, 8, 2)))
+        False
+    """
+    (rows, columns), (down, along) = tensor.shape[-2:], strides_of(tensor)[-2:]
+    return _follows(columns, along, rows, down) or _follows(rows, down, columns, along)
+
+
+def _follows(inner: Size, step: Size | None, outer: Size, stride: Size | None) -> bool:
+    known = isinstance(inner, int) and isinstance(stride, int)
+    return step == 1 and (outer == 1 or not known or int(stride or 0) >= int(inner))

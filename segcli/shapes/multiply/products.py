@@ -1,6 +1,7 @@
 """Products of matrices and vectors: PyTorch 2.13's and NumPy 2.4's."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from segcli.errors import SegcliError
@@ -8,16 +9,17 @@ from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.compute.promotion import torch_dtype
 from segcli.shapes.computed import Computed
+from segcli.shapes.fitting import fit
 from segcli.shapes.indexing import broadcast_sizes
 from segcli.shapes.multiply.contraction import Contraction, contract
 from segcli.shapes.multiply.einsum import einsum_torch
 from segcli.shapes.multiply.numpy_einsum import einsum_numpy
 from segcli.shapes.multiply.numpy_products import dot_numpy, matmul_numpy
 from segcli.shapes.multiply.outer import crossed, outer_numpy
-from segcli.shapes.multiply.product_kernels import Place, check_bmm, check_dot, check_mm, check_mv, fault
+from segcli.shapes.multiply.product_kernels import Place, check_bmm, check_dot, check_mm, check_mv, fault, is_plain
 from segcli.shapes.records import record
 from segcli.shapes.signatures import Signatures
-from segcli.shapes.strides import strides_of
+from segcli.shapes.strides import stretched, strides_of
 from segcli.shapes.symbols import equal, product
 from segcli.shapes.values import Item, RaisedError, Shape, Size, Tensor, type_name
 
@@ -69,7 +71,7 @@ def _matmul(call: Call, factors: _Factors | None = None) -> Computed:
             return _mv(call, factors)
         case (1 | 2, 2):
             return _mm(call, factors)
-        case _ if _folds(factors.left, factors.right):
+        case _ if folds(factors.left, factors.right):
             return _folded(call, factors)
         case _:
             return _batched(call, factors)
@@ -119,7 +121,8 @@ def _bmm(call: Call) -> Computed:
         needs += [equal(left.shape[0], right.shape[0])] if left.shape[0] != right.shape[0] else []
     elif left.shape[0] != right.shape[0]:
         raise fault(factors.place, _batch_words(left.shape, right.shape), 0)
-    dtype = check_bmm(factors.place, left.shape, right.shape, left.dtype, right.dtype)
+    plain = is_plain(left) and is_plain(right)
+    dtype = check_bmm(factors.place, left.shape, right.shape, left.dtype, right.dtype, plain=plain)
     # Of a batch, both have as many; a size of 1 is not stretched.
     batch = left.shape[0] if isinstance(left.shape[0], int) else right.shape[0]
     return multiply(call, factors.items, ((batch, *left.shape[1:]), (batch, *right.shape[1:])), dtype, needs=needs)
@@ -130,8 +133,13 @@ def _batch_words(left: Shape, right: Shape) -> str:
     return f"Expected size for first two dimensions of batch2 tensor to be: {wanted} but got: [{right[0]}, {right[1]}]."
 
 
-def _folds(left: Tensor, right: Tensor) -> bool:
-    """Tell whether matmul looks at the larger tensor as one tall matrix (``should_fold`` of ATen)."""
+def folds(left: Tensor, right: Tensor) -> bool:
+    """Tell whether matmul looks at the larger tensor as one tall matrix (``should_fold`` of ATen).
+
+    Args:
+        left: The first tensor.
+        right: The second.
+    """
     turned = len(left.shape) < len(right.shape)
     large, small = (right, left) if turned else (left, right)
     if len(large.shape) < _BATCHED or len(small.shape) > _MATRIX or len(left.shape) == _MATRIX:
@@ -161,9 +169,22 @@ def _batched(call: Call, factors: _Factors) -> Computed:
     left, right = factors.left.shape, factors.right.shape
     one, other = (1, *left)[-2:], (*right, 1)[:2] if len(right) == 1 else right[-2:]
     _broadcast(factors, left[:-2], right[:-2])
-    size: Size = product(list(broadcast_sizes([left[:-2], right[:-2]], []) or ()))
+    batch = broadcast_sizes([left[:-2], right[:-2]], []) or ()
+    size: Size = product(list(batch))
     dtypes = factors.left.dtype, factors.right.dtype
-    return _written(call, factors, check_bmm(factors.place, (size, *one), (size, *other), *dtypes))
+    plain = _is_plain(factors.left, batch) and _is_plain(factors.right, batch)
+    return _written(call, factors, check_bmm(factors.place, (size, *one), (size, *other), *dtypes, plain=plain))
+
+
+def _is_plain(tensor: Tensor, batch: Shape) -> bool:
+    """Tell whether matrices lie row after row, or column after column, when all batches are made one."""
+    if len(tensor.shape) < _MATRIX:
+        return True
+    shape = (*batch, *tensor.shape[-2:])
+    spread = replace(tensor, shape=shape, strides=stretched(tensor.shape, strides_of(tensor), shape))
+    one = (product(list(batch)), *shape[-2:])
+    # What cannot be looked at as one batch is copied, row after row.
+    return is_plain(replace(spread, shape=one, strides=fit(spread, one).strides))
 
 
 def _broadcast(factors: _Factors, one: Shape, other: Shape) -> None:

@@ -102,8 +102,8 @@ def _along(
             words = f"({place} + 1)-th {words}" if done.form == "place" else words
             values = f"{words} over {', '.join(over)} of {element}"
     if not over:
-        # Not 1 and 0: of nan it is nan.
-        alone = {"softmax": f"exp({element}) / exp({element})", "log_softmax": f"{element} - {element}"}
+        # Not 1 and 0: of nan it is nan. A bool cannot be taken from itself, but multiplied.
+        alone = {"softmax": f"exp({element}) / exp({element})", "log_softmax": f"0 * {element}"}
         values = alone.get(done.form, element)
     return (_place(kept), values, _located(over, element, words, shape if done.flat else ())), sizes
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 from segcli.errors import SegcliError
+from segcli.shapes.binding import bind_call
 from segcli.shapes.calls import Call, Operation
 from segcli.shapes.computed import Computed
 from segcli.shapes.reduce.numpy_along import along_numpy
@@ -16,7 +18,8 @@ from segcli.shapes.reduce.torch_norm import logsumexp_torch, norm_torch
 from segcli.shapes.reduce.torch_reduce import reduce_torch
 from segcli.shapes.reduced import Reduced
 from segcli.shapes.request import Request, read_request
-from segcli.shapes.values import COMPLEX, FLOATING, DType, Item, RaisedError, Tensor, type_name
+from segcli.shapes.signatures import Signatures
+from segcli.shapes.values import COMPLEX, FLOATING, DType, RaisedError, Tensor, type_name
 
 _Rule = Callable[[Tensor, Request, int], Reduced]
 
@@ -40,9 +43,10 @@ def _reduce(call: Call, rule: _Rule) -> Reduced:
     takes = FUNCTIONS[call.name].takes
     request = read_request(call.name, arguments, call.span, call.text, takes=takes, of_torch=call.space == "torch")
     if not isinstance(item.value, Tensor):
-        raise _no_tensor(item, call)
-    done = rule(item.value, request, call.stage)
-    return replace(done, form="lossy") if _is_lossy(item.value.dtype, request) else done
+        _refuse_input(call, place)
+    source = cast("Tensor", item.value)
+    done = rule(source, request, call.stage)
+    return replace(done, form="lossy") if _is_lossy(source.dtype, request) else done
 
 
 def _is_lossy(dtype: str, request: Request) -> bool:
@@ -72,14 +76,19 @@ def _input_place(call: Call) -> int:
     raise SegcliError(message)
 
 
-def _no_tensor(item: Item, call: Call) -> RaisedError:
-    """Return PyTorch's error for a call of something else, such as the pair that a function returned."""
-    owner = type_name(item.value)
+def _refuse_input(call: Call, place: int) -> None:
+    """Raise PyTorch's error for a call of something else, such as the pair that a function returned."""
+    arguments = list(call.arguments)
+    keyword, item = arguments[place]
     if call.name == "norm":
         # It is Python, and asks for the layout first.
-        return RaisedError(item.span, "AttributeError", f"'{owner}' object has no attribute 'layout'")
-    words = f"{call.name}(): argument 'input' (position 1) must be Tensor, not {owner}"
-    return RaisedError(item.span, "TypeError", words)
+        words = f"'{type_name(item.value)}' object has no attribute 'layout'"
+        raise RaisedError(item.span, "AttributeError", words)
+    arguments[place] = ("input" if keyword else "", item)
+    texts = FUNCTIONS[call.name].signatures.of_torch
+    # No signature takes it; which one is told of hangs on the other arguments.
+    known = Signatures((), tuple(f"Tensor input, {text}" for text in texts))
+    bind_call(replace(call, arguments=tuple(arguments)), known)
 
 
 def _operation(name: str) -> Operation:

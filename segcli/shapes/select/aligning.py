@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed, Formula, Read
 from segcli.shapes.dims import bind, bind_numpy, both, numpy_axis, tensor_in, wrap
+from segcli.shapes.fitting import fit
 from segcli.shapes.indexing import Step, broadcast_sizes
 from segcli.shapes.integers import numpy_int, read_int
 from segcli.shapes.kinds import SCALARS
@@ -25,7 +26,6 @@ from segcli.shapes.select.looking import (
     with_size,
     written,
 )
-from segcli.shapes.strides import fit
 from segcli.shapes.symbols import at_least, product
 from segcli.shapes.values import (
     NUMPY_INTEGER,

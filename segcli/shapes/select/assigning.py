@@ -18,7 +18,6 @@ from segcli.shapes.select.placing import (
     Assignment,
     assigned,
     fitting_needs,
-    is_expanded,
     stripped,
     unfit_axes,
     writable,
@@ -26,7 +25,6 @@ from segcli.shapes.select.placing import (
 from segcli.shapes.select.regions import find_region
 from segcli.shapes.select.storing import check_number
 from segcli.shapes.values import Item, Listed, RaisedError, Shape, Tensor, type_name
-from segcli.shapes.view_strides import view_strides
 
 # What PyTorch says of a tensor of which several elements are one in storage.
 OVERLAPS = (
@@ -77,13 +75,11 @@ def _check_value(value: Item, target: Tensor) -> Shape:
 
 
 def _check_copied(assignment: Assignment, shape: Shape) -> list[str]:
-    """Check what is copied to a view: whether the value can be expanded, and each element is one in storage."""
+    """Check what is copied to a view: whether the value can be expanded; ``check_copied`` looks at storage later."""
     region = assignment.region.shape
     needs: list[str] = []
     if shape != region:
         needs = _check_expanded(assignment, stripped(shape))
-    if 0 not in region and _overlaps(assignment):
-        raise RaisedError(assignment.target.span, "RuntimeError", OVERLAPS)
     return needs
 
 
@@ -106,15 +102,6 @@ def _check_expanded(assignment: Assignment, shape: Shape) -> list[str]:
         )
         raise RaisedError(value.span, "RuntimeError", words, axis)
     return fitting_needs(shape, region)
-
-
-def _overlaps(assignment: Assignment) -> bool:
-    """Tell whether several elements of the view are one in storage."""
-    target = writable(assignment.target)
-    if assignment.region.operands:
-        # True alone adds an axis, and what has it is a view all the same.
-        return is_expanded(target.shape, target.strides)
-    return is_expanded(assignment.region.shape, view_strides(target, assignment.region))
 
 
 def _check_put(assignment: Assignment, shape: Shape) -> list[str]:

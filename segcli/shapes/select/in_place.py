@@ -28,7 +28,7 @@ from segcli.shapes.layer.layers import check_cast
 from segcli.shapes.select.assigning import OVERLAPS
 from segcli.shapes.select.looking import brackets
 from segcli.shapes.select.masking import FILL, check_fill, masked_fill_torch
-from segcli.shapes.select.overlapping import SEEN_LATER
+from segcli.shapes.select.overlapping import SCATTERED_LATER, SEEN_LATER
 from segcli.shapes.select.placing import EXPANDED, fitting_needs, is_expanded
 from segcli.shapes.select.selecting import OPERATIONS as SELECTING
 from segcli.shapes.select.storing import check_number, explain_stored
@@ -71,6 +71,8 @@ def change(call: Call, name: str, made: _Made, *, spreads: bool = True) -> Compu
             raise RaisedError(error.span, error.kind, words, error.axis) from error
         if spreads:
             _refuse_before(call, source, error)
+        elif name.startswith(("scatter", "index_add")) and any(words in error.message for words in SCATTERED_LATER):
+            _refuse_overlap(call.first, source)
         raise
     result = cast("Tensor", done.result)
     if name == "abs" and source.dtype in COMPLEX:
@@ -204,7 +206,6 @@ def _copied(call: Call) -> Computed:
     ]
     other = bind_call(replace(call, arguments=tuple(shown)), _COPY)["other"].item
     given = cast("Tensor", other.value).shape
-    _refuse_overlap(call.first, source)
     together = broadcast_operands(call, [call.first, other])
     _refuse_growth(source.shape, together.shape, call)
     made = computed(call, together, source.dtype, "{1}", why=explain_stored(other, call.first))

@@ -19,7 +19,18 @@ from segcli.shapes.operands import as_array
 from segcli.shapes.select.numpy_assigning import assign_numpy
 from segcli.shapes.select.placing import is_expanded
 from segcli.shapes.select.updated import Update, read_update, refuse_growth, updated
-from segcli.shapes.values import COMPLEX, FLOATING, INTEGER, Item, Listed, RaisedError, Shape, Tensor, format_sizes
+from segcli.shapes.values import (
+    COMPLEX,
+    FLOATING,
+    INTEGER,
+    NUMPY_INTEGER,
+    Item,
+    Listed,
+    RaisedError,
+    Shape,
+    Tensor,
+    format_sizes,
+)
 
 _CAST = "Cannot cast ufunc '{ufunc}' output from dtype('{made}') to dtype('{own}') with casting rule 'same_kind'"
 # Beyond every int64, whatever int64 is added.
@@ -127,8 +138,21 @@ def _is_moderate(mark: str, value: float, high: int) -> bool:
             return abs(value) <= high
 
 
+def _refuse_repeated(value: Item) -> None:
+    """Refuse a sequence, which an integer repeats, and of which no integer can be made; of digits one can."""
+    if isinstance(value.value, Listed):
+        kind = "tuple" if value.value.is_tuple else "list"
+        words = f"int() argument must be a string, a bytes-like object or a real number, not '{kind}'"
+        raise RaisedError(value.span, "TypeError", words)
+    if isinstance(value.value, str) and not any(character.isdigit() for character in value.value):
+        words = f"invalid literal for int() with base 10: {value.value!r}"
+        raise RaisedError(value.span, "ValueError", words)
+
+
 def _assigned(call: Call, update: Update) -> Computed:
     """Compute with a scalar, and assign what comes out."""
+    if update.mark == "*" and update.tensor.dtype in NUMPY_INTEGER:
+        _refuse_repeated(update.value)
     made = apply_numpy(update.operation(call), function=MARKS[update.mark])
     # Bits of uint8 are cut off.
     if update.tensor.dtype in INTEGER and update.tensor.dtype != "uint8":

@@ -34,15 +34,24 @@ def update_torch(call: Call) -> Computed:
         RaisedError: As PyTorch would raise.
     """
     update = read_update(call, index_torch)
-    value, place = update.value, update.tensor
+    value = update.value
     if not isinstance(value.value, Tensor) and not is_number(value.value):
         words = f"unsupported operand type(s) for {update.mark}=: 'Tensor' and '{type_name(value.value)}'"
         raise RaisedError(value.span, "TypeError", words)
     made = _made(call, update)
-    if len(call.arguments) > 2:  # noqa: PLR2004 - with an index: what was changed is assigned to it
-        result = Item(Tensor(place.shape, place.dtype, ""), value.text, value.span)
-        assign_torch(replace(call, arguments=(*call.arguments[:2], ("", result))))
+    if len(call.arguments) > 2:  # noqa: PLR2004 - with an index
+        _assign_back(call, update)
     return updated(call, update, made)
+
+
+def _assign_back(call: Call, update: Update) -> None:
+    """Refuse what PyTorch refuses when what was changed is assigned to the index."""
+    result = Item(Tensor(update.tensor.shape, update.tensor.dtype, ""), update.value.text, update.value.span)
+    assign_torch(replace(call, arguments=(*call.arguments[:2], ("", result))))
+    target = cast("Tensor", update.target.value)
+    # True alone gives a copy, and is then assigned to as a view.
+    if call.arguments[1][1].value is True and 0 not in target.shape and is_expanded(target.shape, target.strides):
+        raise RaisedError(update.target.span, "RuntimeError", OVERLAPS)
 
 
 def _made(call: Call, update: Update) -> Computed:
