@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segcli.bench.listing import catalogue
+    from segcli.bench.measuring.sampling import Rule, Sampling, measure
     from segcli.bench.plan import Request
     from segcli.bench.results import Result, Status
     from segcli.bench.runs import Run, run
-    from segcli.bench.sampling import Rule, Sampling, measure
 
 _HOMES = {
     "Request": "plan",
     "Result": "results",
-    "Rule": "sampling",
+    "Rule": "measuring.sampling",
     "Run": "runs",
-    "Sampling": "sampling",
+    "Sampling": "measuring.sampling",
     "Status": "results",
     "catalogue": "listing",
-    "measure": "sampling",
+    "measure": "measuring.sampling",
     "run": "runs",
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from segcli.bench.environment import Environment
+from segcli.bench.measuring.environment import Environment
 from segcli.bench.results import Result, Status
 
 # pyperf warns where the standard deviation is 10 % of the mean; for quartiles, which outliers do not move, the same.

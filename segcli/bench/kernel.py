@@ -103,6 +103,11 @@ class Kernel:
         gradient_tolerance: The relative error of gradients that is right at least, where rounding may rightly change
             a choice; 0 where the dtype's own tolerance holds.
         against: The kernel that its speed-up is measured against, where that is not the suite's baseline.
+        variant: What is changed about it: ``channels-last``, ``compiled``, or nothing.
+        devices: The kinds of device that it runs on.
+        bounded: Whether the machine's ceilings bound it: no for what waits for processes or crosses a bus.
+        items: How many items a call handles, such as frames; None where that means nothing.
+        unit: What items are, in the plural.
     """
 
     name: str
@@ -116,6 +121,11 @@ class Kernel:
     allocates: bool = True
     gradient_tolerance: float = 0.0
     against: str = ""
+    variant: str = ""
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    bounded: bool = True
+    items: Callable[[Case], int] | None = None
+    unit: str = ""
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -150,6 +160,8 @@ class Suite:
         check_items: How many 8-byte items, for each element of the main tensor, the comparison with float64 holds at
             its peak; measured, and rounded up.
         kernels: The contenders.
+        default_modes: The modes that are timed where none is asked for; those that a kernel has not are left out.
+        by_default: Whether it is timed where no suite is asked for.
     """
 
     name: str
@@ -160,6 +172,8 @@ class Suite:
     tensors: Callable[[Case, "torch.Generator"], dict[str, "torch.Tensor"]]
     check_items: int
     kernels: tuple[Kernel, ...]
+    default_modes: tuple[Mode, ...] = tuple(Mode)
+    by_default: bool = True
 
     def baseline_of(self, kernel: Kernel) -> str:
         """Return the name of the kernel that this one's speed-up is measured against."""

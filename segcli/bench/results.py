@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from segcli.bench.ceilings.ceiling import Bound
 from segcli.bench.kernel import Kernel, Mode
-from segcli.bench.order_statistics import summarise
-from segcli.bench.sampling import Sampling, Stop
+from segcli.bench.measuring.conditions import Condition
+from segcli.bench.measuring.order_statistics import summarise
+from segcli.bench.measuring.sampling import Sampling, Stop
 
 if TYPE_CHECKING:
-    from segcli.bench.correctness import Prepared
+    from segcli.bench.measuring.correctness import Prepared
     from segcli.bench.plan import Group
 
 _FEWEST_FOR_QUARTILES = 4
+_HOT = Condition()
 
 
 class Status(Enum):
@@ -43,6 +46,9 @@ class Result:
         shape: Its shape.
         dtype: Of the floating tensors.
         device: Where it ran.
+        caches: ``hot`` or ``cold``: where calls found their data.
+        span: ``host`` or ``device``: by whose clock.
+        variant: What was changed about the kernel: ``channels-last``, ``compiled``, or empty.
         status: What became of it.
         reason: Why it was not timed, or empty.
         median_s: Median seconds a call.
@@ -63,6 +69,14 @@ class Result:
         warm_up_calls: Calls before the first sample.
         calls: Calls a sample.
         samples_s: Seconds a call, one a sample, in the order taken.
+        passes: How many of the samples were taken in each pass over the suites, minutes apart where a run is long.
+        fraction: The least time that the machine's ceilings allow, over the median; None without ceilings.
+        bound: Which ceiling that is.
+        peak_bytes: The most memory that a call holds beyond its inputs, its output included.
+        items: What a call handles: frames, samples; None where that means nothing.
+        unit: What items are, in the plural.
+        items_per_s: Items over the median.
+        dropped: Samples thrown away because the GPU's clock was throttled.
     """
 
     suite: str
@@ -73,6 +87,9 @@ class Result:
     shape: tuple[int, ...]
     dtype: str
     device: str
+    caches: str
+    span: str
+    variant: str
     status: Status
     reason: str
     bytes: int
@@ -93,9 +110,53 @@ class Result:
     warm_up_calls: int = 0
     calls: int = 0
     samples_s: tuple[float, ...] = ()
+    passes: tuple[int, ...] = ()
+    fraction: float | None = None
+    bound: Bound | None = None
+    peak_bytes: int | None = None
+    items: int | None = None
+    unit: str = ""
+    items_per_s: float | None = None
+    dropped: int = 0
 
 
-def untimed(group: "Group", kernel: Kernel, device: str, status: Status, reason: str) -> Result:
+@dataclass(frozen=True)
+class Reference:
+    """The reference workload, timed in turn with one group of kernels: what a slower machine slows alike.
+
+    Attributes:
+        workload: ``copy`` (bound by memory) or ``matmul`` (bound by computing).
+        suite: Of the group.
+        mode: Of the group.
+        size: Of the group.
+        dtype: Of the group.
+        device: Where it ran.
+        caches: As in `Result`.
+        span: As in `Result`.
+        samples_s: Seconds a call, in the order taken.
+        passes: Samples in each pass over the suites.
+    """
+
+    workload: str
+    suite: str
+    mode: str
+    size: tuple[int, int]
+    dtype: str
+    device: str
+    caches: str
+    span: str
+    samples_s: tuple[float, ...]
+    passes: tuple[int, ...]
+
+
+def untimed(
+    group: "Group",
+    kernel: Kernel,
+    device: str,
+    status: Status,
+    reason: str,
+    condition: Condition = _HOT,
+) -> Result:
     """Return a result without a time."""
     cost = kernel.cost(group.case, group.mode)
     return Result(
@@ -107,6 +168,9 @@ def untimed(group: "Group", kernel: Kernel, device: str, status: Status, reason:
         shape=group.case.shape,
         dtype=group.case.dtype,
         device=device,
+        caches=condition.caches.value,
+        span=condition.span.value,
+        variant=kernel.variant,
         status=status,
         reason=reason,
         bytes=cost.bytes,

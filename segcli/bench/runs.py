@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segcli.bench.advice import advise
-from segcli.bench.environment import Environment, available_bytes, environment_of, settled_process
+from segcli.bench.ceilings.ceiling import Ceilings
+from segcli.bench.measuring.environment import Environment, available_bytes, environment_of, settled_process
+from segcli.bench.measuring.sampling import Rule
+from segcli.bench.measuring.session import STEPS_A_KERNEL, Session
+from segcli.bench.measuring.timer import Timer, timer_for
 from segcli.bench.plan import Request, plan, refuse_too_large
-from segcli.bench.results import Result, Status, with_speedups
-from segcli.bench.sampling import Rule
-from segcli.bench.session import STEPS_A_KERNEL, Session
-from segcli.bench.timer import Timer, timer_for
+from segcli.bench.results import Reference, Result, Status, with_speedups
 from segcli.errors import ExitCode, SegcliError
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Run:
         results: One a kernel and mode, also for those that were not timed.
         warnings: What makes the numbers less sure, with advice.
         partial: Whether Ctrl-C ended it.
+        ceilings: What this machine can do at most; None where it was not asked for.
+        references: The reference workload, beside each group of kernels.
     """
 
     started: str
@@ -51,6 +54,8 @@ class Run:
     results: tuple[Result, ...]
     warnings: tuple[str, ...]
     partial: bool
+    ceilings: Ceilings | None = None
+    references: tuple[Reference, ...] = ()
 
     @property
     def right(self) -> bool:

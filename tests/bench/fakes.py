@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from segcli.bench.timer import HostTimer
+from segcli.bench.measuring.timer import HostTimer
 
 
 @dataclass

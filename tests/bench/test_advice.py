@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from segcli.bench.advice import advise, spread
-from segcli.bench.environment import Environment, Flags
+from segcli.bench.measuring.environment import Environment, Flags
 from segcli.bench.results import Result, Status
 
 QUIET = Environment(
@@ -30,6 +30,9 @@ GOOD = Result(
     shape=(2, 19, 8, 8),
     dtype="float32",
     device="cpu",
+    caches="hot",
+    span="host",
+    variant="",
     status=Status.TIMED,
     reason="",
     bytes=1,

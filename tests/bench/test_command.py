@@ -19,7 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from segcli.bench.kernel import Call, Tensors
 from segcli.bench.suites import SUITES
 from tests.bench.fakes import FakeClock
-from tests.bench.test_session import double, use_suite
+from tests.bench.measuring.test_session import double, use_suite
 from tests.conftest import Run
 
 QUICK = ("--size", "4x6", "--time-budget", "0.2")
@@ -63,6 +63,8 @@ def test_json_holds_every_sample_and_the_environment(segcli: Run) -> None:
         "results",
         "warnings",
         "partial",
+        "ceilings",
+        "references",
     }
     environment = document["environment"]
     assert (environment["threads"], environment["device"], environment["gpu"]) == (1, "cpu", None)

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from segcli.bench.correctness import TOLERANCES, prepare
 from segcli.bench.kernel import Call, Case, Kernel, Mode, Suite, Tensors
+from segcli.bench.measuring.correctness import TOLERANCES, prepare
+from segcli.bench.measuring.session import draw
 from segcli.bench.plan import Group
-from segcli.bench.session import draw
 from segcli.bench.suites import SUITES
 from segcli.bench.suites.convs import CONVS
 

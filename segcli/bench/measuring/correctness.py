@@ -48,7 +48,7 @@ class _Ready:
 def prepare(kernel: Kernel, mode: Mode, tensors: Tensors) -> Prepared:
     """Make a kernel's work and compare it with its reference.
 
-    Gradients are recorded or not as torch's grad mode says when the work is called; see `segcli.bench.session`.
+    Gradients are recorded or not as torch's grad mode says when the work is called; see `session.py`.
 
     Args:
         kernel: The kernel.

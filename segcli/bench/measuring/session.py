@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segcli.bench.correctness import Prepared, prepare
 from segcli.bench.kernel import Kernel, Mode, Suite
+from segcli.bench.measuring.correctness import Prepared, prepare
+from segcli.bench.measuring.sampling import Rule, measure
 from segcli.bench.results import Result, Status, timed, untimed
-from segcli.bench.sampling import Rule, measure
 
 if TYPE_CHECKING:
     import torch
 
+    from segcli.bench.measuring.timer import Timer
     from segcli.bench.plan import Group, Request
-    from segcli.bench.timer import Timer
 
 STEPS_A_KERNEL = 2
 _INTERRUPTED = "interrupted before it had enough samples"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from segcli.bench.order_statistics import Summary, median_interval_rank, quantile, summarise
+from segcli.bench.measuring.order_statistics import Summary, median_interval_rank, quantile, summarise
 
 TIMES = st.lists(st.floats(1e-9, 1e3), min_size=1, max_size=60)
 

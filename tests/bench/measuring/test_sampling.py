@@ -1,7 +1,7 @@
 import pytest
 
-from segcli.bench.sampling import Rule, measure, timer_overhead_s
-from segcli.bench.timer import HostTimer
+from segcli.bench.measuring.sampling import Rule, measure, timer_overhead_s
+from segcli.bench.measuring.timer import HostTimer
 from tests.bench.fakes import FakeClock, FakeWork, fake_timer
 
 FOREVER_NS = 10**18

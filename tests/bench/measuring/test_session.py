@@ -7,10 +7,10 @@ import torch
 
 from segcli.bench import Request, Result, Rule, Status, run
 from segcli.bench.kernel import Call, Suite, Tensors
+from segcli.bench.measuring.session import Session
+from segcli.bench.measuring.timer import HostTimer
 from segcli.bench.runs import steps
-from segcli.bench.session import Session
 from segcli.bench.suites import SUITES
-from segcli.bench.timer import HostTimer
 from segcli.errors import ExitCode, SegcliError
 from tests.bench.fakes import FakeClock
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
 
-from segcli.bench.order_statistics import summarise
-from segcli.bench.timer import Timer, Work
+from segcli.bench.measuring.order_statistics import summarise
+from segcli.bench.measuring.timer import Timer, Work
 
 Stop = Literal["noise", "budget", "interrupt"]
 

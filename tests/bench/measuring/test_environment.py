@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from segcli.bench import environment as module
-from segcli.bench.environment import Flags, available_bytes, cpu_name, environment_of, settled_process
+from segcli.bench.measuring import environment as module
+from segcli.bench.measuring.environment import Flags, available_bytes, cpu_name, environment_of, settled_process
 
 FLAGS = Flags(flush_denormal=True, keep_freed_memory=True, tf32=False, cudnn_benchmark=False, garbage_collection=False)
 CPU = torch.device("cpu")

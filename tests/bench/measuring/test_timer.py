@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from segcli.bench.timer import CudaClock, EventTimer, HostClock, HostTimer, timer_for
+from segcli.bench.measuring.timer import CudaClock, EventTimer, HostClock, HostTimer, timer_for
 from tests.bench.fakes import FakeClock, FakeWork, fake_timer
 
 

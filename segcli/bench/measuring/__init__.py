@@ -1,0 +1,1 @@
+"""Taking times: clocks, when to stop, whether the answer is right, what the machine is."""
