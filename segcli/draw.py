@@ -4,6 +4,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Rich's SIMPLE_HEAD for terminals that show nothing but ASCII.
 _ASCII_HEAD = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 _LEAST_TEXT_WIDTH = 16
+_SHORT_TEXT_WIDTH = 10
 _BAR_WIDTH = 8
 _BAR_FULL = 1.25
 # Where nobody looks at a screen, lines are as long as their content.
@@ -72,21 +74,58 @@ def _render(console: Console, tables: Sequence["Table"], *, ascii_only: bool) ->
         if index:
             console.print()
         console.print(_text(table.title, "bold"), soft_wrap=True)
+        notes = list(table.notes)
         if table.columns:
-            _print_whole(console, _rich_table(table, ascii_only=ascii_only))
-        for note_ in table.notes:
+            fitting, left_out = _fitting(console, table)
+            drawn = _rich_table(fitting, ascii_only=ascii_only)
+            if _least_width(console, drawn) > console.width:
+                drawn = _rich_table(fitting, ascii_only=ascii_only, narrow=True)
+            _print_whole(console, drawn)
+            notes += left_out
+        for note_ in notes:
             for line in _wrapped(note_, console.width):
                 console.print(_text(line), soft_wrap=True)
+
+
+def _fitting(console: Console, table: "Table") -> tuple["Table", list[str]]:
+    """Leave out the columns that may be, in their order, until no line is too long or broken; and say which."""
+    spare = sorted((column for column in table.columns if column.spare), key=lambda column: column.spare, reverse=True)
+    if not spare:
+        return table, []
+    needed = width = _natural_width(console, table)
+    left_out: list[str] = []
+    while width > console.width and spare:
+        least = spare.pop()
+        left_out.append(least.name)
+        table = _without(table, list(table.columns).index(least))
+        width = _natural_width(console, table)
+    note = f"left out at this width: {', '.join(left_out)}; lines of {needed} characters show all, and --csv"
+    return table, [note] if left_out else []
+
+
+def _natural_width(console: Console, table: "Table") -> int:
+    """Return how wide a table is in which no line is broken."""
+    options = console.options.update(max_width=_UNBOUNDED_WIDTH)
+    return Measurement.get(console, options, _rich_table(table, ascii_only=True)).maximum
+
+
+def _without(table: "Table", place: int) -> "Table":
+    columns = [*table.columns[:place], *table.columns[place + 1 :]]
+    return replace(table, columns=columns, rows=[[*row[:place], *row[place + 1 :]] for row in table.rows])
 
 
 def _print_whole(console: Console, table: RichTable) -> None:
     """Print a table that the terminal is too narrow for as wide as it must be: Rich would cut numbers short."""
     width = console.width
-    measured = Measurement.get(console, console.options.update(max_width=_UNBOUNDED_WIDTH), table)
-    # One more: at its minimum Rich breaks the last column's lines one character wider than it prints them.
-    console.width = max(width, measured.minimum + 1)
+    console.width = max(width, _least_width(console, table))
     console.print(table)
     console.width = width
+
+
+def _least_width(console: Console, table: RichTable) -> int:
+    measured = Measurement.get(console, console.options.update(max_width=_UNBOUNDED_WIDTH), table)
+    # One more: at its minimum Rich breaks the last column's lines one character wider than it prints them.
+    return measured.minimum + 1
 
 
 def _text(content: str | Styled, style: str = "") -> Text:
@@ -109,7 +148,7 @@ def _wrapped(line: str | Styled, width: int) -> list[str] | list[Styled]:
     return wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
-def _rich_table(table: "Table", *, ascii_only: bool) -> RichTable:
+def _rich_table(table: "Table", *, ascii_only: bool, narrow: bool = False) -> RichTable:
     rich = RichTable(
         box=_ASCII_HEAD if ascii_only else box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold"
     )
@@ -130,11 +169,21 @@ def _rich_table(table: "Table", *, ascii_only: bool) -> RichTable:
             style="cyan" if index == 0 and not plain else None,
             overflow="fold",
             # What is one word or short stays on one line; longer text may be broken, though not into single letters.
-            min_width=min(longest, _LEAST_TEXT_WIDTH) if column.kind == "text" and index else longest,
+            min_width=longest if is_whole else _least_text_width(shown, index, narrow=narrow),
         )
     for cells in shown:
         rich.add_row(*(_text(cell) for cell in cells))
     return rich
+
+
+def _least_text_width(rows: Sequence[Sequence[str | Styled]], index: int, *, narrow: bool) -> int:
+    """Return how narrow a column of text may become; ``narrow`` where there is room for little more than its words."""
+    texts = [str(cells[index]) for cells in rows]
+    longest = max(map(len, texts), default=0)
+    if narrow:
+        word = max((len(word) for text in texts for word in text.split()), default=0)
+        longest = max(word, min(longest, _SHORT_TEXT_WIDTH))
+    return min(longest, _LEAST_TEXT_WIDTH)
 
 
 def _shown(cell: "Cell", column: "Column") -> str | Styled:
@@ -162,6 +211,7 @@ _FORMATS: dict[str, Callable[[float], str]] = {
     "seconds": units.format_seconds,
     "bytes": units.format_bytes,
     "ratio": units.format_ratio,
+    "share": "{:.1%}".format,
     "bar": _bar,
 }
 

@@ -29,7 +29,7 @@ class Styled:
 
 
 Cell = str | int | float | bool | Styled | None
-Kind = Literal["text", "count", "number", "seconds", "bytes", "rate", "ratio", "bar"]
+Kind = Literal["text", "count", "number", "seconds", "bytes", "rate", "ratio", "share", "bar"]
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,14 @@ class Column:
         name: The heading, in words.
         kind: How a cell is printed. Cells stay in base units: seconds, bytes, counts.
         unit: For ``rate``, the base unit, such as ``B/s``.
+        spare: Where the table is wider than the terminal, columns above 0 are left out until it fits, 1 first, and a
+            note says which. CSV has them.
     """
 
     name: str
     kind: Kind = "text"
     unit: str = ""
+    spare: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,12 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segcli.errors import SegcliError
+from segcli.errors import ExitCode, SegcliError
 
 if TYPE_CHECKING:
     from tensorboardX.event_file_writer import EventsWriter
@@ -26,8 +27,12 @@ def check_folder(folder: Path) -> None:
     """Refuse, before any work is done, a folder that could not be written.
 
     Raises:
-        SegcliError: Where ``folder`` is a file, or the folder that it would lie in cannot be written.
+        SegcliError: Where ``folder`` is a file, or the folder that it would lie in cannot be written; with exit code 3
+            where tensorboardX is not installed.
     """
+    if find_spec("tensorboardX") is None:
+        message = "events for TensorBoard need tensorboardX, which is not installed"
+        raise SegcliError(message, hint="pip install tensorboardX", code=ExitCode.UNAVAILABLE)
     standing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     with _explained(folder):
         if not standing.is_dir():

@@ -108,12 +108,13 @@ def test_every_kind_of_cell_is_shown() -> None:
         Column("d", "bar"),
         Column("e", "number"),
         Column("f"),
+        Column("g", "share"),
     ]
-    rows = [(1234, 2e9, 0.5, 0.5, 1 / 3, 7), (0, 0, 0, 0, 0, 0), (1, 1, 9, 9, 1, 1)]
+    rows = [(1234, 2e9, 0.5, 0.5, 1 / 3, 7, 0.125), (0, 0, 0, 0, 0, 0, 0), (1, 1, 9, 9, 1, 1, 1)]
     shown = [line.split() for line in to_text([Table("", columns, rows)]).splitlines()[3:]]
-    assert shown[0] == ["1,234", "2.00", "GB/s", "0.500x", "####", "0.333333", "7"]
-    assert shown[1] == ["0", "0", "B/s", "0x", "0", "0"]
-    assert shown[2][4:] == ["##########+", "1", "1"]
+    assert shown[0] == ["1,234", "2.00", "GB/s", "0.500x", "####", "0.333333", "7", "12.5%"]
+    assert shown[1] == ["0", "0", "B/s", "0x", "0", "0", "0.0%"]
+    assert shown[2][4:] == ["##########+", "1", "1", "100.0%"]
 
 
 @pytest.mark.parametrize("width", [20, 40, 80])
@@ -342,6 +343,14 @@ def test_a_progress_bar_of_files_begins_without_a_speed() -> None:
     assert _RatesColumn().render(task).plain == ""
 
 
+def test_text_is_broken_between_words_before_a_table_is_wider_than_the_terminal() -> None:
+    columns = [Column(name) for name in ("token", "kind", "takes", "gives", "what it does")]
+    row = ("x" * 12, "float32 (2, 3, 8, 8)", "axes 0 and 1: 2, 3", "axes 0 and 1: 2, 3", "every one is kept here")
+    lines = to_text([Table("t", columns, [row])], 80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {"float32", "axes", "every"} <= set(lines[3].split())
+
+
 def test_a_narrow_table_loses_no_character() -> None:
     words = "a channel's statistics are of N * H * W values: (1 - 1) the shape stays"
     columns = [Column(name) for name in ("token", "kind", "takes", "gives", "what it does")]
@@ -350,3 +359,35 @@ def test_a_narrow_table_loses_no_character() -> None:
         lines = to_text([Table("t", columns, [row])], width).splitlines()[3:]
         shown = "".join(line[line.rfind("   ") :] for line in lines if line.strip())
         assert shown.replace(" ", "").endswith(words.replace(" ", "")) or words in lines[0], width
+
+
+SPARE = Table(
+    "title",
+    [
+        Column("module"), Column("type", spare=1), Column("n", "count"), Column("FLOPs", "count", spare=3),
+        Column("share", "bar", spare=2),
+    ],
+    [("head", "SegmentationHead", 1_000, 123_456, 1.0)],
+    ["first"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (54, ""), (53, "type"), (35, "type"), (34, "type, share"), (24, "type, share"), (23, "type, share, FLOPs"),
+        (5, "type, share, FLOPs"),
+    ],
+)  # fmt: skip
+def test_columns_that_may_be_are_left_out_in_their_order(width: int, left_out: str) -> None:
+    lines = to_text([SPARE], width).splitlines()
+    heading, row = lines[1].split(), lines[3].split()
+    assert [name for name in ("type", "share", "FLOPs") if name not in heading] == left_out.split(", ") * bool(left_out)
+    assert len(row) == len(heading)
+    assert width < 12 or max(len(line) for line in lines[:4]) <= width
+    note = f"left out at this width: {left_out}; lines of 54 characters show all, and --csv"
+    assert " ".join(line.strip() for line in lines[4:]) == ("first " + note if left_out else "first")
+
+
+def test_csv_has_the_columns_that_a_terminal_leaves_out() -> None:
+    assert to_csv(SPARE).splitlines()[0] == "module,type,n,flops,share"

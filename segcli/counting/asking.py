@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 from segcli.counting.building import build_on_meta, first_line
-from segcli.counting.factories import from_factory, importing_from_here
+from segcli.counting.factories import from_factory
+from segcli.counting.importing import importing_from_here
 from segcli.counting.networks import Input, count
 from segcli.counting.result import Network
 from segcli.errors import SegcliError

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from segcli.counting.devices import StaysOnMeta
+
 # What torch says where values are wanted that are not there, or where it has no rule for shapes.
 _NO_VALUES = re.compile(
     r"cannot be called on meta|out of meta tensor|convert meta device|register_meta function"
@@ -23,7 +25,8 @@ def build_on_meta(build: Callable[[], object]) -> object:
     """Build a network on the meta device, and return whatever was built.
 
     Where that looks at values, it is built again with the tensors that plan a network in memory. What is made elsewhere
-    in spite of the device is moved there, and parameters that are one stay one.
+    in spite of the device is moved there, and parameters that are one stay one. Accelerators that it names are never
+    asked for.
 
     Args:
         build: Called without arguments; twice, where values were wanted.
@@ -36,12 +39,12 @@ def build_on_meta(build: Callable[[], object]) -> object:
         device(type='meta')
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), StaysOnMeta():
             built = build()
     except (RuntimeError, NotImplementedError, TypeError) as error:
         if not wants_values(error):
             raise
-        with torch.device("meta"), _PlansInMemory():
+        with torch.device("meta"), _PlansInMemory(), StaysOnMeta():
             built = build()
     if isinstance(built, nn.Module):
         _move(built)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segcli.counting.building import first_line, wants_values
+from segcli.counting.devices import DEVICE_HINT, is_about_devices
 from segcli.counting.result import Beside, ByMode, Network, Seen, Uncounted
 from segcli.counting.trees import Passes, by_mode, total, tree
 from segcli.counting.watching import Mode, Pass, watch
@@ -60,15 +61,30 @@ def _watched(net: nn.Module, inputs: Sequence[Input], mode: Mode, name: str) -> 
         return watch(net, [one.tensor() for one in inputs], mode)
     except SegcliError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = getattr(error, "segcli_module", "")
         words = f"{type(error).__name__}{_place(net, where)}: {first_line(error)}"
         if wants_values(error):
             place = where or "its forward"
             return f"{place} looks at values, which tensors without memory have none of ({words})"
-        shapes = " and ".join(str(one.shape) for one in inputs)
-        message = f"the forward of {name} does not take an input of shape {shapes}: {words}"
-        raise SegcliError(message, hint=_input_hint(net)) from error
+        raise _told(net, inputs, name, error, words) from error
+
+
+# What torch raises for shapes that do not fit, and Python for arguments that are missing.
+_ABOUT_INPUTS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
+# Python counts these among RuntimeErrors.
+_ABOUT_CODE = (NotImplementedError, RecursionError)
+
+
+def _told(net: nn.Module, inputs: Sequence[Input], name: str, error: BaseException, words: str) -> SegcliError:
+    """Return an error in words that blame the input only where it may be the cause."""
+    if is_about_devices(error):
+        return SegcliError(f"the forward of {name} asks for a device: {words}", hint=DEVICE_HINT)
+    if not isinstance(error, _ABOUT_INPUTS) or isinstance(error, _ABOUT_CODE):
+        return SegcliError(f"the forward of {name} raised {words}", hint="-v shows where")
+    shapes = " and ".join(str(one.shape) for one in inputs)
+    message = f"the forward of {name} does not take an input of shape {shapes}: {words}"
+    return SegcliError(message, hint=_input_hint(net))
 
 
 def _place(net: nn.Module, where: str) -> str:

@@ -1,5 +1,6 @@
 """Watches a forward pass without memory: every operation that is dispatched, and the module that it runs in."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules import module as hooks
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
+from segcli.counting.devices import StaysOnMeta
 from segcli.counting.following import Follower, is_in_place, tensors_in
 from segcli.counting.graphs import Graph
 from segcli.counting.operations import cost_of, kind_of
@@ -19,6 +22,7 @@ from segcli.counting.result import Operation, Seen
 from segcli.counting.rules import RULES
 
 Mode = Literal["train", "eval"]
+_MIXED_DEVICES = re.compile("expected device|same device")
 
 
 @dataclass
@@ -81,10 +85,11 @@ def watch(net: nn.Module, inputs: Sequence[Tensor], mode: Mode) -> Pass:
     graph = Graph(inputs, dict(net.named_parameters()) | dict(net.named_buffers()))
     # What a forward makes without saying where, it would make where its input is.
     device = torch.device("meta")
-    with torch.no_grad(), device, _stacked(names, seen), _Watcher(seen, follower, graph, parameters):
+    watcher = _Watcher(seen, follower, graph, parameters)
+    with torch.no_grad(), device, StaysOnMeta(), _stacked(names, seen), watcher:
         try:
             outputs = net(*inputs)
-        except Exception as error:
+        except BaseException as error:
             error.segcli_module = seen.stack[-1]  # type: ignore[attr-defined]
             raise
     seen.operations = graph.operations
@@ -105,9 +110,9 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: OpOverload, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 - what the operation gives
         """Run an operation, and take note of it."""
-        result = func(*args, **(kwargs or {}))
+        args, kwargs, result = _run(func, args, kwargs or {})
         name = func._schema.name.rpartition("::")[2]  # noqa: SLF001 - torch has no public name for it
-        bound = _bound(func, args, kwargs or {})
+        bound = _bound(func, args, kwargs)
         results = list(tensors_in([result]))
         where = self._seen.stack[-1]
         operands = list(tensors_in(bound.values()))
@@ -116,6 +121,18 @@ class _Watcher(TorchDispatchMode):  # type: ignore[no-untyped-call]
         _add(self._seen.tallies.setdefault(where, Tally()), func, name, bound, results)
         self._follower.follow(func, name, bound, results, where or "the network itself")
         return result
+
+
+def _run(func: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Return what an operation was given, and its result; what was made in memory goes to the meta device for it."""
+    try:
+        return args, kwargs, func(*args, **kwargs)
+    except RuntimeError as error:
+        # torch has no class for it. What is written to stays where it is: the network would not see it elsewhere.
+        if not _MIXED_DEVICES.search(str(error)) or is_in_place(func):
+            raise
+    args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
+    return args, kwargs, func(*args, **kwargs)
 
 
 def _bound(func: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,10 @@ def broken():
     raise ValueError("no such weights\\nsecond line")
 
 
+def synchronizes():
+    raise AssertionError("Torch not compiled with CUDA enabled")
+
+
 def leaves():
     sys.exit(3)
 
@@ -121,6 +125,7 @@ def test_what_a_network_prints_is_no_result(capsys: pytest.CaptureFixture[str]) 
         ("drawn_nets:number.thing", {}, "3 has no 'thing'", "known: "),
         ("drawn_nets:number", {}, "drawn_nets:number is of type int, expected a class or a function", ""),
         ("drawn_nets:broken", {}, "calling drawn_nets:broken() raised ValueError: no such weights", "--arg"),
+        ("drawn_nets:synchronizes", {}, "AssertionError: Torch not compiled with CUDA", "counting takes no device"),
         ("drawn_nets:leaves", {}, "calling drawn_nets:leaves() raised SystemExit: 3", "-v"),
         ("drawn_nets:Net", {"depth": 3}, "drawn_nets:Net(depth=3) raised TypeError: ", "--arg key=value"),
         ("drawn_nets:nothing", {}, "what drawn_nets:nothing returned is None, expected a torch.nn.Module", "itself"),
@@ -178,7 +183,7 @@ def test_classes_that_no_network_has(classes: int, message: str) -> None:
         pytest.param(lambda x: x[x > 0], id="mask"),
         pytest.param(lambda x: x * float(x.max()), id="item"),
         pytest.param(lambda x: torch.from_numpy(x.numpy()), id="numpy"),
-        pytest.param(lambda x: x.cpu() + 1, id="to-cpu"),
+        pytest.param(lambda x: torch.from_numpy(x.cpu().numpy()), id="numpy-of-cpu"),
     ],
 )
 def test_what_depends_on_values_is_unknown_and_the_rest_known(forward: Callable[..., Any]) -> None:

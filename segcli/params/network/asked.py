@@ -22,6 +22,16 @@ def listed() -> list[tuple[str, str, str, str]]:
     return [(info.name, info.title, format_size(info.size), info.source) for info in NETS.values()]
 
 
+def published_size(name: str) -> tuple[int, int] | None:
+    """Return the size for which a network's figures are published; None for one of the user's own.
+
+    Examples:
+        >>> published_size("bisenet_v2"), published_size("own_nets:Net")
+        ((512, 1024), None)
+    """
+    return NETS[name].size if name in NETS else None
+
+
 def check_names(names: Sequence[str], size: tuple[int, int] | None) -> tuple[str, ...]:
     """Return the networks that are meant, each once.
 

@@ -1,11 +1,12 @@
 """Checks what a paper or a README says of a network against its counts, and looks for the slip behind a difference."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from math import prod
+from typing import NamedTuple
 
 from segcli.counting.result import ByMode, Network
 from segcli.errors import SegcliError
@@ -13,6 +14,8 @@ from segcli.units import format_size
 
 QUANTITIES = ("params", "macs", "flops")
 _SCALES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+# Height and width.
+Size = tuple[int, int]
 _CLAIM = re.compile(
     rf"\s*({'|'.join(QUANTITIES)})\s*=\s*([0-9][0-9_,]{{0,20}})(\.[0-9]{{1,9}})?\s*([kmgbt]?)\s*", re.IGNORECASE
 )
@@ -22,6 +25,8 @@ _SIZES = (
     (1024, 1024), (360, 640), (352, 640), (360, 480), (720, 960), (480, 640), (480, 854), (512, 1024), (768, 1536),
     (1024, 2048), (640, 1280), (720, 1280), (1080, 1920), (713, 713), (769, 769),
 )  # fmt: skip
+# A size that nobody named is less likely than two other slips.
+_SLIPS_OF_SIZE = 3
 _BYTES = (("float32", 4), ("float16", 2))
 _MEBI = Decimal(2**20) / 10**6
 # A reading that is no further off explains a claim where none fits: versions of one network differ by as much.
@@ -30,6 +35,7 @@ _NEAR = 0.2
 _HALF = 0.5
 _MAX_READINGS = 5
 _MAX_NEAR = 3
+_MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ class Reading:
         value: What would then have been printed.
         off: By what part of it the claim is above (or, negative, below).
         fits: Whether it agrees to the printed digits.
-        slips: How many things would have to be mistaken for others; 0 as stated.
+        slips: How many things would have to be mistaken for others; 0 as stated. A size that is one of many counts as
+            three: it explains almost anything.
     """
 
     words: str
@@ -114,7 +121,16 @@ def parse_claim(text: str) -> Claim:
     return Claim(text.strip(), quantity.lower(), value, Decimal(scale).scaleb(-digits))
 
 
-def judge(claim: Claim, network: Network) -> Verdict:
+class _Meant(NamedTuple):
+    """What may have been meant; one of so many that some one nearly fits anything explains nothing by being near."""
+
+    value: Decimal
+    words: str
+    slips: int
+    among_many: bool = False
+
+
+def judge(claim: Claim, network: Network, published: Size | None = None) -> Verdict:
     """Hold a claim against a network's counts.
 
     A claim holds only as stated; a slip explains it, and it is wrong all the same.
@@ -122,16 +138,19 @@ def judge(claim: Claim, network: Network) -> Verdict:
     Args:
         claim: The claim.
         network: The counts.
+        published: Height and width for which the network's figures are published, where that is known.
     """
-    found = sorted(_readings(claim, network), key=lambda one: (one.slips, abs(one.off)))
+    found = sorted(_readings(claim, network, published), key=lambda one: (one.slips, abs(one.off)))
     if not found:
         words = f"{claim.quantity} could not be counted"
         return Verdict(network.name, claim.text, None, holds=False, readings=(), words=words)
     stated = [one for one in found if not one.slips]
-    fitting = [one for one in found if one.fits]
+    fitting = [one for one in found if one.fits and one.slips]
+    # One of many sizes is looked for where nothing better fits.
+    likely = [one for one in fitting if one.slips < _SLIPS_OF_SIZE]
     near = [one for one in found if one.slips and abs(one.off) <= _NEAR][:_MAX_NEAR]
     holds = stated[0].fits
-    explained = [] if holds else [one for one in fitting if one.slips] or near
+    explained = [] if holds else likely or fitting or near
     readings = (*stated, *explained)[: _MAX_READINGS + len(stated)]
     return Verdict(network.name, claim.text, round(stated[0].value), holds, readings, _words(stated[0], explained))
 
@@ -144,7 +163,7 @@ def _words(stated: Reading, explained: list[Reading]) -> str:
         return f"{off}, and no slip that is known explains it"
     first = explained[0]
     if first.fits:
-        return f"{off}, and fits as {first.words}"
+        return f"{off}, and fits as {'; or as '.join(one.words for one in explained[:_MAX_NAMED])}"
     return f"{off}; nearest to it is {first.words}, which it is {_distance(first.off)}"
 
 
@@ -155,18 +174,13 @@ def _distance(off: float) -> str:
     return f"{100 * abs(off):.2g}% {'above' if off > 0 else 'below'}"
 
 
-def _readings(claim: Claim, network: Network) -> Iterator[Reading]:
-    counts: list[tuple[Decimal, str, int]] = []
-    if claim.quantity == "params":
-        counts += _of_params(network)
-    else:
-        counts += _of_operations(claim.quantity, network)
-    for value, words, slips in counts:
-        off = float((claim.value - value) / value) if value else 0.0
-        fits = claim.fits(value)
-        # Of so many sizes some one nearly fits anything.
-        if fits or "at" not in words.split():
-            yield Reading(words, float(value), off, fits, slips)
+def _readings(claim: Claim, network: Network, published: Size | None) -> Iterator[Reading]:
+    counts = _of_params(network) if claim.quantity == "params" else _of_operations(claim.quantity, network, published)
+    for one in counts:
+        off = float((claim.value - one.value) / one.value) if one.value else 0.0
+        fits = claim.fits(one.value)
+        if fits or not one.among_many:
+            yield Reading(one.words, float(one.value), off, fits, one.slips)
 
 
 def _named(counts: ByMode) -> list[tuple[int, str]]:
@@ -176,26 +190,35 @@ def _named(counts: ByMode) -> list[tuple[int, str]]:
     return [(counts.eval, " without auxiliary heads"), (counts.train, " with auxiliary heads")]
 
 
-def _of_params(network: Network) -> Iterator[tuple[Decimal, str, int]]:
+def _of_params(network: Network) -> Iterator[_Meant]:
     for count, heads in _named(network.params):
         for added, beside in [(0, ""), *([(network.buffers, " and buffers")] if network.buffers else [])]:
             total = Decimal(count + added)
-            yield total, f"parameters{beside}{heads}", int(bool(beside))
+            yield _Meant(total, f"parameters{beside}{heads}", int(bool(beside)))
             for dtype, size in _BYTES:
-                yield total * size, f"megabytes of parameters{beside} in {dtype}{heads}", 1 + bool(beside)
-                yield total * size / _MEBI, f"mebibytes of parameters{beside} in {dtype}{heads}", 1 + bool(beside)
+                of = f"of parameters{beside} in {dtype}{heads}"
+                yield _Meant(total * size, f"megabytes {of}", 1 + bool(beside))
+                yield _Meant(total * size / _MEBI, f"mebibytes {of}", 1 + bool(beside))
     if network.trainable != network.params.train:
-        yield Decimal(network.trainable), "trainable parameters alone", 1
+        yield _Meant(Decimal(network.trainable), "trainable parameters alone", 1)
 
 
-def _of_operations(quantity: str, network: Network) -> Iterator[tuple[Decimal, str, int]]:
-    pixels = prod(network.size)
-    sizes = {size for size in _SIZES if prod(size) != pixels and len(network.size) == len(size)}
+def _of_operations(quantity: str, network: Network, published: Size | None) -> Iterator[_Meant]:
     other = {"macs": "FLOPs", "flops": "MACs"}[quantity]
     stated = {"macs": "MACs", "flops": "FLOPs"}[quantity]
     for (count, heads), name in product(_named(network.macs), (stated, other)):
         total = Decimal(count * (2 if name == "FLOPs" else 1))
         mistaken = "" if name == stated else f", taken for {stated}"
-        yield total, f"{name}{heads}{mistaken}", int(bool(mistaken))
-        for size in sorted(sizes):
-            yield total * prod(size) / pixels, f"{name}{heads}{mistaken} at {format_size(size)}", 2 + bool(mistaken)
+        yield _Meant(total, f"{name}{heads}{mistaken}", int(bool(mistaken)))
+        for size in _other_sizes(network.size, published):
+            is_published = size == published
+            at = f"{format_size(size)}{' (the size of its published figures)' if is_published else ''}"
+            slips = (1 if is_published else _SLIPS_OF_SIZE) + bool(mistaken)
+            elsewhere = total * prod(size) / prod(network.size)
+            yield _Meant(elsewhere, f"{name}{heads} at {at}{mistaken}", slips, among_many=not is_published)
+
+
+def _other_sizes(asked: Sequence[int], published: Size | None) -> list[Size]:
+    """Return the sizes that may have been meant instead: that of a network's published figures, and the usual ones."""
+    sizes = {*_SIZES, *([published] if published else [])}
+    return [size for size in sorted(sizes) if len(asked) == len(size) and prod(size) != prod(asked)]

@@ -197,11 +197,11 @@ def _answer(
 ) -> None:
     from segcli.emit import emit
     from segcli.errors import ExitCode
-    from segcli.params.network.asked import document
+    from segcli.params.network.asked import document, published_size
     from segcli.params.network.claims import judge
     from segcli.params.network.report import network_records, network_tables
 
-    verdicts = [judge(claim, network) for network in networks for claim in claims]
+    verdicts = [judge(claim, network, published_size(network.name)) for network in networks for claim in claims]
     plot, log_dir = written
     if log_dir is not None:
         _write_graphs(networks, log_dir)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from segcli.charts import write_chart
 from segcli.counting.result import Network, Node
 from segcli.errors import SegcliError
+from segcli.params.network.names_in_charts import Point, write_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,13 +70,8 @@ def _figure(title: str, evaluated: Sequence[_Point], trained: Sequence[_Point]) 
     figure = Figure(figsize=(7.0, 4.5), layout="constrained")
     axes = figure.subplots()
     for points, colour, label in ((evaluated, _EVALUATION, "in evaluation"), (trained, _TRAINING, "in training")):
-        if not points:
-            continue
-        axes.scatter([one[1] for one in points], [one[2] for one in points], color=colour, label=label)
-        # Above the point and below it: of one network both are near one another.
-        beside = (4, 4 if points is evaluated else -10)
-        for name, params, macs in points:
-            axes.annotate(name, (params, macs), xytext=beside, textcoords="offset points", fontsize=7)
+        if points:
+            axes.scatter([one[1] for one in points], [one[2] for one in points], color=colour, label=label)
     axes.set_title(title, loc="left", fontweight="bold")
     axes.set_xlabel("parameters")
     axes.set_ylabel("MACs of a forward pass")
@@ -87,7 +83,12 @@ def _figure(title: str, evaluated: Sequence[_Point], trained: Sequence[_Point]) 
         axis.set_minor_formatter(NullFormatter())
         axis.set_major_formatter(EngFormatter(sep=" "))
     if trained:
-        axes.legend()
+        # Beside the title, where it covers no point.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.2)
+    named = [Point(*one, _EVALUATION) for one in evaluated] + [Point(*one, _TRAINING) for one in trained]
+    left_out = write_names(axes, named)
+    if left_out:
+        axes.set_xlabel(f"parameters ({left_out} without a name, for want of room)")
     return figure
 
 

@@ -120,13 +120,14 @@ def _side_by_side(networks: Sequence[Network]) -> list[Table]:
             network.params.eval,
             (network.params.train or 0) - (network.params.eval or 0),
             network.macs.eval,
+            network.flops.eval,
             network.macs.train,
         )
         for network in networks
     ]
     columns = (
-        Column("network"), Column("params", "count"), Column("train only", "count"), Column("MACs", "count"),
-        Column("train MACs", "count"),
+        Column("network"), Column("params", "count"), Column("train only", "count", spare=1), Column("MACs", "count"),
+        Column("FLOPs", "rate", spare=3), Column("train MACs", "count", spare=2),
     )  # fmt: skip
     others = [
         (
@@ -140,8 +141,8 @@ def _side_by_side(networks: Sequence[Network]) -> list[Table]:
         for network in networks
     ]
     other_columns = (
-        Column("network"), Column("input"), Column("field"), Column("stride"), Column("activations", "bytes"),
-        Column("weights", "bytes"),
+        Column("network"), Column("input"), Column("field"), Column("stride"), Column("activations", "bytes", spare=2),
+        Column("weights", "bytes", spare=1),
     )  # fmt: skip
     notes = [f"{network.name}: {note}" for network in networks for note in _notes(network)]
     return [

@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 
-from segcli.counting.result import Network, Node
+from segcli.counting.result import ByMode, Network, Node
 from segcli.table import Cell, Column, Table
 from segcli.units import format_count, format_shape
 
 # Rows of modules, beyond which --json and --csv have all.
 _MAX_ROWS = 400
 
+# Twice the MACs, FLOPs need no digits of their own.
 _COST_COLUMNS = (
-    Column("module"),
-    Column("type"),
-    Column("params", "count"),
-    Column("MACs", "count"),
-    Column("share", "bar"),
-)
+    Column("module"), Column("type", spare=1), Column("params", "count"), Column("MACs", "count"),
+    Column("FLOPs", "rate", spare=3), Column("share", "share"), Column("of MACs", "bar", spare=2),
+)  # fmt: skip
 _RECORD_COLUMNS = (
     Column("module"), Column("type"), Column("params", "count"), Column("trainable", "count"),
     Column("buffers", "count"), Column("MACs train", "count"), Column("MACs eval", "count"),
@@ -39,14 +37,21 @@ def tree_tables(network: Network, depth: int) -> list[Table]:
 
 
 def _cost_row(node: Node) -> tuple[Cell, ...]:
+    share = None if node.runs == "train" else node.share
     return (
         _indented(node),
         node.type,
         node.params,
-        # What evaluation does not run is shown as it trains.
-        node.macs.train if node.runs == "train" else node.macs.shown,
-        None if node.share is None or node.runs == "train" else node.share,
+        _of_mode(node, node.macs),
+        _of_mode(node, node.flops),
+        share,
+        share,
     )
+
+
+def _of_mode(node: Node, number: ByMode) -> int | None:
+    """Return a number as the module is evaluated; what evaluation does not run is shown as it trains."""
+    return number.train if node.runs == "train" else number.shown
 
 
 def _made_table(nodes: Sequence[Node]) -> Table:
@@ -55,8 +60,8 @@ def _made_table(nodes: Sequence[Node]) -> Table:
     some_rest = any(_runs(node) for node in nodes)
     columns = [
         Column("module"),
-        *([Column("trainable", "count")] if some_frozen else []),
-        Column("buffers", "count"),
+        *([Column("trainable", "count", spare=2)] if some_frozen else []),
+        Column("buffers", "count", spare=1),
         Column("output"),
         Column("activations", "bytes"),
         *([Column("runs")] if some_rest else []),
@@ -67,7 +72,7 @@ def _made_table(nodes: Sequence[Node]) -> Table:
             *([node.trainable] if some_frozen else []),
             node.buffers,
             format_shape(node.output_shape) if node.output_shape else "",
-            node.activation_bytes.train if node.runs == "train" else node.activation_bytes.shown,
+            _of_mode(node, node.activation_bytes),
             *([_runs(node)] if some_rest else []),
         )
         for node in nodes

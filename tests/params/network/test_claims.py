@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from segcli.counting.result import Beside, ByMode, Network
 from segcli.errors import SegcliError
 from segcli.params.network.claims import judge, parse_claim
+from tests.conftest import Run
 
 NOTHING = ByMode(0, 0)
 
@@ -95,6 +96,46 @@ def test_a_slip_is_found(counts: Network, claim: str, words: str) -> None:
     assert not verdict.holds
     assert words in verdict.words
     assert verdict.words.startswith("does not hold: it is ")
+
+
+LARGE = network(ByMode(5_231_487, 3_358_627), ByMode(4 * 35_558_834_176, 4 * 24_603_312_128), size=(1024, 2048))
+ELSEWHERE = "MACs without auxiliary heads at 512x1024 (the size of its published figures), taken for FLOPs"
+
+
+@pytest.mark.parametrize(
+    ("claim", "published", "words"),
+    [
+        pytest.param("flops=24.60G", (512, 1024), f"times the count, and fits as {ELSEWHERE}", id="size-and-macs"),
+        pytest.param("flops=21.15G", (512, 1024), f"nearest to it is {ELSEWHERE}, which it is 14% below", id="near"),
+        pytest.param("flops=21.15G", None, "and no slip that is known explains it", id="near-at-any-size"),
+        pytest.param("flops=49.21G", (512, 1024), "fits as FLOPs without auxiliary heads at 512x1024 (the", id="size"),
+        pytest.param(
+            "flops=24.60G", None,
+            "fits as FLOPs without auxiliary heads at 512x512; or as MACs without auxiliary heads at "
+            "512x1024, taken for FLOPs", id="either",
+        ),
+        pytest.param("flops=98.41G", (1024, 2048), "fits as MACs without auxiliary heads, taken for FLOPs", id="asked"),
+    ],
+)  # fmt: skip
+def test_slips_are_combined(claim: str, published: tuple[int, int] | None, words: str) -> None:
+    verdict = judge(parse_claim(claim), LARGE, published)
+    assert not verdict.holds
+    assert words in verdict.words
+
+
+def test_a_size_among_many_is_not_proposed_beside_a_likelier_slip() -> None:
+    verdict = judge(parse_claim("flops=29.585G"), BISENET_V1)
+    assert verdict.words.endswith("and fits as MACs without auxiliary heads, taken for FLOPs")
+    assert [one.slips for one in verdict.readings] == [0, 0, 1]
+
+
+def test_a_paper_that_prints_macs_at_another_size(segcli: Run) -> None:
+    argv = ("params", "net", "resnet18", "--size", "1024x2048", "--claim", "flops=1.6G", "--claim", "flops=1.8G")
+    near, exact = segcli(*argv, "--json").json["claims"]
+    meant = "MACs at 224x224 (the size of its published figures), taken for FLOPs"
+    assert near["words"].endswith(f"nearest to it is {meant}, which it is 12% below")
+    assert exact["words"].endswith(f"and fits as {meant}")
+    assert [one["slips"] for one in exact["readings"]] == [0, 2]
 
 
 def test_frozen_parameters_may_have_been_left_out() -> None:

@@ -11,6 +11,9 @@ from safetensors.torch import save_file
 from syrupy.assertion import SnapshotAssertion
 from torch import nn
 
+from segcli.counting.asking import count_registered
+from segcli.draw import to_text
+from segcli.params.network.tree_report import tree_tables
 from tests.conftest import Run
 
 NETS = """
@@ -95,6 +98,25 @@ def test_tables_fit_into_80_columns(segcli: Run, monkeypatch: pytest.MonkeyPatch
     titled, *lines = segcli("params", "net", *argv).out.splitlines()
     assert titled
     assert [line for line in lines if len(line) > 80] == []
+
+
+def test_flops_stand_beside_macs_and_a_note_says_what_is_left_out() -> None:
+    tables = tree_tables(count_registered("bisenet_v2"), 2)
+    heading, _, _, detail, *_ = to_text(tables, 100).splitlines()[1:]
+    assert heading.split() == ["module", "type", "params", "MACs", "FLOPs", "share", "of", "MACs"]
+    assert detail.split() == ["detail", "DetailBranch", "519,232", "11,702,108,160", "23.4", "G", "47.6%", "####"]
+    assert "left out" not in to_text(tables, 100)
+    assert "left out at this width: type; lines of 90 characters show all, and --csv" in to_text(tables, 80)
+    assert "left out at this width: type, of MACs; lines of 90" in to_text(tables, 60)
+    assert "left out at this width: type, of MACs, FLOPs" in " ".join(to_text(tables, 50).split())
+    assert max(len(line) for line in to_text(tables, 60).splitlines()) <= 60
+
+
+def test_flops_stand_beside_macs_of_several(segcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = segcli("params", "net", "resnet18", "resnet18_features").out
+    assert "network                 params            MACs    FLOPs" in shown
+    assert "left out at this width: train only, train MACs; lines of" in " ".join(shown.split())
 
 
 def test_modules_say_what_is_frozen_and_when_they_run(segcli: Run, nets: Path) -> None:
@@ -244,6 +266,14 @@ def test_a_chart_of_modules_names_them(segcli: Run, tmp_path: Path) -> None:
     assert segcli("params", "net", "bisenet_v1", "--plot", path, "--force").code == 0
 
 
+def test_a_chart_says_how_many_names_had_no_room(segcli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "layers.svg"
+    assert segcli("params", "net", "resnet18", "--depth", "5", "--plot", path).code == 0
+    drawn = path.read_text()
+    assert "<!-- layer1.0.conv1 and 3 more -->" in drawn
+    assert "<!-- parameters (5 without a name, for want of room) -->" in drawn
+
+
 def test_a_chart_of_a_network_without_modules_names_it(segcli: Run, nets: Path) -> None:
     assert segcli("params", "module", "own_nets:lone", "--plot", nets / "lone.svg").code == 0
     assert "<!-- own_nets:lone -->" in (nets / "lone.svg").read_text()
@@ -281,6 +311,15 @@ def test_a_graph_that_cannot_be_written(segcli: Run, nets: Path) -> None:
     finished = segcli("params", "net", "resnet18", "--log-dir", nets / "taken")
     assert (finished.code, finished.out) == (2, "")
     assert "cannot write TensorBoard events to" in finished.err
+
+
+def test_without_tensorboardx_no_work_is_begun(segcli: Run, nets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    finished = segcli("params", "net", "resnet18", "--log-dir", nets / "runs")
+    assert (finished.code, finished.out) == (3, "")
+    assert "need tensorboardX" in finished.err
+    assert "hint: pip install tensorboardX" in finished.err
+    assert not (nets / "runs").exists()
 
 
 def small_net() -> nn.Module:
