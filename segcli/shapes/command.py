@@ -52,39 +52,48 @@ def shapes(
     EXPR is written as in Python; it is parsed, and never run.
     It knows, as x.f(), torch.f(x) or both:
 
-    [bold]indexing[/]   integers, slices, None, ..., bools, tensors, masks, lists; x\[i, m] = v; x += v
-    [bold]reduce[/]     argmax argmin max min sum mean amax amin any all std var prod median norm
-               logsumexp topk kthvalue sort argsort cumsum softmax log_softmax
+    [bold]indexing[/]   integers, slices, None, ..., bools, tensors, masks, lists;
+               x\[i, m] = v; x += v
+    [bold]reduce[/]     argmax argmin max min sum mean amax amin any all std var prod
+               median norm logsumexp topk kthvalue sort argsort cumsum softmax
+               log_softmax
     [bold]join, cut[/]  cat stack hstack vstack dstack chunk split tensor_split unbind
-    [bold]reshape[/]    reshape view flatten ravel unflatten permute transpose T mT t movedim squeeze
-               unsqueeze expand expand_as broadcast_to repeat tile roll flip contiguous ...
-    [bold]select[/]     gather scatter scatter_add take_along_dim index_select masked_select
-               masked_fill where nonzero bincount
-    [bold]compute[/]    + - * / // % ** == != < <= > >= & | ^ ~ << >>, add eq ne lt maximum exp clamp
-               float long to ..., @ matmul mm bmm mv dot einsum
-    [bold]make, ask[/]  arange zeros ones full zeros_like ...; shape size() numel() ndim item()
-    [bold]F.[/]         conv1d conv2d conv3d conv_transpose2d max_pool2d avg_pool2d adaptive_avg_pool2d
-               interpolate grid_sample pad unfold one_hot linear cross_entropy
-               binary_cross_entropy_with_logits ...
-    [bold]nn.[/]        Conv1d-3d ConvTranspose1d-3d BatchNorm1d-3d InstanceNorm1d-3d LayerNorm GroupNorm
-               Linear Upsample MaxPool2d ReLU Flatten ..., as nn.Conv2d(3, 64, 7)(x);
+    [bold]reshape[/]    reshape view flatten ravel unflatten permute transpose T mT t
+               movedim squeeze unsqueeze expand expand_as broadcast_to repeat
+               tile roll flip contiguous ...
+    [bold]select[/]     gather scatter scatter_add take_along_dim index_select
+               masked_select masked_fill where nonzero bincount
+    [bold]compute[/]    + - * / // % ** == != < <= > >= & | ^ ~ << >>, add eq ne lt
+               maximum exp clamp float long to ..., @ matmul mm bmm mv dot einsum
+    [bold]make, ask[/]  arange zeros ones full zeros_like ...; shape size() numel() ndim
+               item()
+    [bold]F.[/]         conv1d conv2d conv3d conv_transpose2d max_pool2d avg_pool2d
+               adaptive_avg_pool2d interpolate grid_sample pad unfold one_hot
+               linear cross_entropy binary_cross_entropy_with_logits ...
+    [bold]nn.[/]        Conv1d-3d ConvTranspose1d-3d BatchNorm1d-3d InstanceNorm1d-3d
+               LayerNorm GroupNorm Linear Upsample MaxPool2d ReLU Flatten ...,
+               as nn.Conv2d(3, 64, 7)(x);
                nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())(x)
-    [bold]np.[/]        argmax concatenate stack where transpose ..., in NumPy's words: then NumPy leads
+    [bold]np.[/]        argmax concatenate stack where transpose ..., in NumPy's words:
+               then NumPy leads
 
     SPEC is one of:
 
-    [bold]8,16,3[/] or [bold]8x16x3[/]   a shape; so are [bold]3,[/] and [bold]()[/] but a plain 3 is a number
-    [bold]N,19,H,W[/]           named sizes: equal names are equal sizes
-    [bold]h:8,w:16,c:3[/]       labels on sizes, which go where their axes go
-    [bold]int64:4,5[/]          a dtype and a shape; without one, int64 where it indexes, else float32
-    [bold]bool:8,16#37[/]       a mask with 37 True elements; without [bold]#[/] their number is a symbol
-    [bold]\[0,2,5][/] [bold]3[/] [bold]0.7[/] [bold]True[/] a Python list, number or bool, as if it stood in EXPR
-    [bold]tensor(\[0,2,5])[/]    a tensor whose values are known; or [bold]uint8:tensor(3)[/]
-    [bold]@model.pth:KEY[/]     a tensor in a .pt, .pth, .npy, .npz or .safetensors file,
-    [bold]@logits.pt[/]         whose header alone is read; one tensor needs no KEY
+    [bold]8,16,3[/] or [bold]8x16x3[/]  a shape; so are [bold]3,[/] and [bold]()[/] but a plain 3 is a number
+    [bold]N,19,H,W[/]          named sizes: equal names are equal sizes
+    [bold]h:8,w:16,c:3[/]      labels on sizes, which go where their axes go
+    [bold]int64:4,5[/]         a dtype and a shape; without one, int64 where it indexes,
+                      else float32
+    [bold]bool:8,16#37[/]      a mask with 37 True elements; without [bold]#[/] their number is a
+                      symbol
+    [bold]\[0,2,5][/] [bold]3[/] [bold]0.7[/]     a Python list, a number, or [bold]True[/], as if it stood in EXPR
+    [bold]tensor(\[0,2,5])[/]   a tensor whose values are known; or [bold]uint8:tensor(3)[/]
+    [bold]@model.pth:KEY[/]    a tensor in a .pt, .pth, .npy, .npz or .safetensors file,
+    [bold]@logits.pt[/]        whose header alone is read; one tensor needs no KEY
 
-    Exit code 1 where the library would raise, or --run disagrees; 3 where --run cannot be done.
-    With --batch a library's error is an answer, and 1 says that a line could not be explained.
+    Exit code 1 where the library would raise, or --run disagrees; 3 where --run
+    cannot be done. With --batch a library's error is an answer, and 1 says that
+    a line could not be explained.
 
     Examples:
 

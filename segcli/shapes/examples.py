@@ -9,7 +9,7 @@ from segcli.shapes.result import Explanation
 EXAMPLES: tuple[tuple[str, dict[str, str]], ...] = (
     ("src[a, b, :]", {"src": "8,16,3", "a": "4,5", "b": "4,5"}),
     ("x.argmax(dim=1)", {"x": "2,3,4"}),
-    ("x.argmax(dim=1, keepdim=True)", {"x": "2,3,4"}),
+    ("x.argmax(1, keepdim=True)", {"x": "2,3,4"}),
     ("x.max(dim=1)", {"x": "2,3,4"}),
     ("src[a, b]", {"src": "8,16,3", "a": "4,1", "b": "5,"}),
     ("src[mask]", {"src": "8,16,3", "mask": "bool:8,16"}),

@@ -127,6 +127,7 @@ def tell(expr: str, node: Node, bindings: Mapping[str, Value], library: Library)
     try:
         result = evaluate(state, node)
     except RaisedError as error:
+        state.notes.extend(getattr(error, "__notes__", ()))
         return Told(Answer(None, None, None, (), failure_of(error, expr)), None, state)
     return Told(answer_with(result, library.name, view=_is_view(state)), result, state)
 

@@ -147,12 +147,27 @@ RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         "np.ascontiguousarray makes a 0-d array 1-d",
     ),
     (
-        lambda case: "split-size" in case.torch_rules and "sections" in case.numpy_rules,
+        lambda case: (
+            "split-size" in case.torch_rules
+            and ("sections" in case.numpy_rules or case.numpy_says("array split does not result"))
+        ),
         "the number in split is the size of a piece in PyTorch, the number of pieces in NumPy",
     ),
     (
         lambda case: "split-size" in case.torch_rules and "cut-points" in case.numpy_rules,
         "a list in split holds the sizes of the pieces in PyTorch, the positions where to cut in NumPy",
+    ),
+    (
+        lambda case: case.numpy_says("'list' object cannot be interpreted"),
+        "several axes are a tuple in NumPy, and a list or a tuple in PyTorch",
+    ),
+    (
+        lambda case: case.torch_says("expected condition to be a boolean tensor") and case.numpy.error is None,
+        "PyTorch's where wants a bool condition; for NumPy what is not 0 is True",
+    ),
+    (
+        lambda case: case.numpy_says("nonzero() got an unexpected") or case.numpy_says("nonzero() takes no keyword"),
+        "NumPy's nonzero takes no as_tuple, and always gives one array an axis",
     ),
     (
         lambda case: "skips-empty" in case.torch_rules,
@@ -163,7 +178,11 @@ RULES: tuple[tuple[Callable[[Case], bool], str], ...] = (
         "NumPy takes the shape as one tuple, np.zeros((2, 3)): its second argument is the dtype",
     ),
     (
-        lambda case: case.numpy_says("data type") and not case.numpy_says("bfloat16") and case.torch.error is None,
+        lambda case: case.numpy_says("data type 'bfloat16'"),
+        "NumPy has no bfloat16: make an array of x.float()",
+    ),
+    (
+        lambda case: case.numpy_says("data type") and case.torch.error is None,
         "for NumPy, x.to(...) is read as x.astype(...), which takes no device: arrays are nowhere else",
     ),
     (

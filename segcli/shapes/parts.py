@@ -7,7 +7,7 @@ from segcli.errors import SegcliError
 from segcli.shapes.calls import Call
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step, slice_size
-from segcli.shapes.symbols import divides, quotient, total
+from segcli.shapes.symbols import divides, quotient, starts_of, total
 from segcli.shapes.values import Item, Labels, Parts, Run, Shape, Size, SliceBounds, Tensor
 
 # Of more pieces of an axis whose size is not known, each with a size of its own, nobody wants a list.
@@ -108,7 +108,7 @@ def cut_evenly(call: Call, item: Item, axis: int, sections: int, *, is_tuple: bo
             message = f"{sections} pieces of {size} positions, of which the first are wider, are too many to list"
             raise SegcliError(message, hint=f"give {size} a number")
         widths = [quotient(total([size, sections - 1 - place]), sections) for place in range(sections)]
-        pieces = [(1, total(widths[:place]), width) for place, width in enumerate(widths)]
+        pieces = [(1, start, width) for start, width in zip(starts_of(widths), widths, strict=True)]
         effect = f"{each} positions each, the first {size} % {sections} one more"
     runs = runs_of(call, source, axis, pieces)
     return cut(call, item, axis, runs, f"{effect}: {pieces_text(runs, size)}", is_tuple=is_tuple)

@@ -257,6 +257,16 @@ def test_a_sequence_is_not_multiplied_by_a_scalar(dtype: str, value: str) -> Non
             )
 
 
+@pytest.mark.parametrize("value", ["[]", "[1.5]", "(1, 2)", "2.5", "None", "'a'", "...", "[[1]]"])
+@pytest.mark.parametrize("mark", ["//", "%", "@", "+"])
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float16", "complex64"])
+def test_of_a_scalar_and_what_is_no_array_python_itself_speaks(dtype: str, mark: str, value: str) -> None:
+    for scalar in ["x[0]", "x.sum()", *(["x", "x[:0]"] if mark == "@" else [])]:
+        check(case_of(f"{scalar} {mark} {value}", {"x": f"{dtype}:3,"}, f"{scalar} {mark} {value}"))
+        if value != "'a'" or mark != "%":
+            check(case_of(f"{value} {mark} {scalar}", {"x": f"{dtype}:3,"}, f"{value} {mark} {scalar}"))
+
+
 @pytest.mark.parametrize("expr", ["x * {}", "{} * x", "x[2] * {}", "{} * x[2]"])
 @pytest.mark.parametrize("value", ["'a'", "'1'", "''"])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "complex64"])

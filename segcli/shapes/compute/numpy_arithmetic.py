@@ -34,7 +34,7 @@ from segcli.shapes.values import (
 # What a Python object of a dtype is.
 PYTHON_NAMES = {"bool": "bool", **dict.fromkeys(NUMPY_INTEGER, "int"), **dict.fromkeys(FLOATING, "float")}
 _KEYWORDS = ("input", "other", "exponent")
-_NO_LOOP = "ufunc '{ufunc}' did not contain a loop with signature matching types ({types}) -> None"
+NO_LOOP = "ufunc '{ufunc}' did not contain a loop with signature matching types ({types}) -> None"
 _TIMES_TEXT = (
     "The 'out' kwarg is necessary when using the string multiply ufunc directly. Use numpy.strings.multiply to "
     "multiply strings without specifying 'out'."
@@ -127,6 +127,11 @@ def _of_text(call: Call, items: Sequence[Item], function: Binary) -> RaisedError
     """Return the error for a text, of which NumPy makes an array as well."""
     text = next(item for item in items if isinstance(item.value, str))
     dtypes = [None if item is text else _dtype(item) for item in items]
+    other = items[1].value
+    if call.space == "operator" and call.name == "+" and isinstance(other, Tensor) and other.scalar:
+        # A text in front has the operator itself.
+        words = f'can only concatenate str (not "numpy.{other.dtype}") to str'
+        return RaisedError(items[1].span, "TypeError", words)
     if function.ufunc == "multiply" and any(dtype in NUMPY_INTEGER for dtype in dtypes):
         return RaisedError(text.span, "TypeError", _TIMES_TEXT)
     if function.ufunc in ("logical_and", "logical_or", "logical_xor"):
@@ -138,7 +143,7 @@ def _of_text(call: Call, items: Sequence[Item], function: Binary) -> RaisedError
         types = ", ".join(f"dtype('{dtype or f'<U{max(len(str(text.value)), 1)}'}')" for dtype in dtypes)
     else:
         return RaisedError(call.span, "TypeError", UNCOERCED.format(ufunc=function.ufunc))
-    return RaisedError(text.span, "UFuncTypeError", _NO_LOOP.format(ufunc=function.ufunc, types=types))
+    return RaisedError(text.span, "UFuncTypeError", NO_LOOP.format(ufunc=function.ufunc, types=types))
 
 
 def _class_name(dtype: str | None) -> str:
@@ -156,6 +161,8 @@ def _of_objects(call: Call, items: Sequence[Item], function: Binary) -> Computed
     is_text = isinstance(stranger.value, str)
     equality = function.ufunc in ("equal", "not_equal")
     compares = function.kind == "truth" and function.takes == "second"
+    if isinstance(tensor.value, Tensor) and tensor.value.dtype in function.lacking and _is_single(call, function):
+        raise no_operand(call, items)
     if is_text and not (equality and call.space == "operator"):
         raise _of_text(call, items, function)
     if (
@@ -187,7 +194,7 @@ def _compute(call: Call, items: Sequence[Item], function: Binary) -> Computed:
     values = [item.value for item in items]
     common = numpy_dtype(values)
     if common in function.lacking:
-        raise _unsupported(call, items, function)
+        raise _unsupported(call, function)
     if function.ufunc == "subtract" and common == "bool":
         raise RaisedError(call.span, "TypeError", _BOOL_SUBTRACT)
     squared = function.ufunc == "power" and _is_squared(call, items)
@@ -222,15 +229,24 @@ def _is_squared(call: Call, items: Sequence[Item]) -> bool:
     )
 
 
-def _unsupported(call: Call, items: Sequence[Item], function: Binary) -> RaisedError:
-    single = call.space == "operator" and function.wide and function.ufunc in ("floor_divide", "remainder")
-    if single and all(not isinstance(item.value, Tensor) or item.value.scalar for item in items):
-        names = [
-            f"numpy.{item.value.dtype}" if isinstance(item.value, Tensor) else type_name(item.value) for item in items
-        ]
-        words = f"unsupported operand type(s) for {call.name}: '{names[0]}' and '{names[1]}'"
-        return RaisedError(call.span, "TypeError", words)
+def _unsupported(call: Call, function: Binary) -> RaisedError:
+    if _is_single(call, function):
+        return no_operand(call, [item for _, item in call.arguments])
     return RaisedError(call.span, "TypeError", UNCOERCED.format(ufunc=function.ufunc))
+
+
+def _is_single(call: Call, function: Binary) -> bool:
+    """Tell whether a division is one of scalars, in which no array has a say."""
+    if call.space != "operator" or not function.wide or function.ufunc not in ("floor_divide", "remainder"):
+        return False
+    return not any(isinstance(item.value, Tensor) and not item.value.scalar for _, item in call.arguments)
+
+
+def no_operand(call: Call, items: Sequence[Item]) -> RaisedError:
+    """Return Python's error for two of which none has the operator."""
+    names = [f"numpy.{item.value.dtype}" if isinstance(item.value, Tensor) else type_name(item.value) for item in items]
+    words = f"unsupported operand type(s) for {call.name}: '{names[0]}' and '{names[1]}'"
+    return RaisedError(call.span, "TypeError", words)
 
 
 def _refuse_negative(item: Item, common: str) -> None:

@@ -29,6 +29,8 @@ LEGACY_NOTE = (
 )
 UINT8_NOTE = "deprecated: PyTorch takes a uint8 tensor for a mask, with a UserWarning; write m.bool(), or i.long()"
 
+_PAST_THE_END = "each ... goes over the {} {} that no index takes, so that the second one goes past the last axis"
+
 
 def index_torch(source: Tensor, index: Item, stage: int = 0) -> Indexing:
     """Index a tensor as PyTorch does.
@@ -48,14 +50,25 @@ def index_torch(source: Tensor, index: Item, stage: int = 0) -> Indexing:
     plan = Plan(source.shape, ledger)
     dims = [Dim(size, axis) for axis, size in enumerate(source.shape)]
     walk = Walk(source, plan, dims, sum(_dims_specified(item) for item in items))
-    alone = not isinstance(index.value, Listed | Tensor)
-    _check_count(walk, index, alone=alone)
+    try:
+        return _indexed(walk, index, items)
+    except RaisedError as error:
+        if "second-ellipsis" in ledger.rules and walk.skips:
+            ledger.notes.append(_PAST_THE_END.format(walk.skips, "axis" if walk.skips == 1 else "axes"))
+        # What warns does so before it raises.
+        for note in ledger.notes:
+            error.add_note(note)
+        raise
+
+
+def _indexed(walk: Walk, index: Item, items: tuple[Item, ...]) -> Indexing:
+    _check_count(walk, index, alone=not isinstance(index.value, Listed | Tensor))
     for place, item in enumerate(items):
         _step(walk, place, item)
     while walk.out and walk.out[-1] is None:
         walk.out.pop()
     if not walk.out:
-        return lay_out(plan, walk.dims, None, 0, "", view=True)
+        return lay_out(walk.plan, walk.dims, None, 0, "", view=True)
     return index_advanced(walk, index)
 
 

@@ -16,7 +16,7 @@ from segcli.shapes.parts import cut, cut_at, cut_evenly, known_values, pieces_te
 from segcli.shapes.python_call import bind_python
 from segcli.shapes.request import Given
 from segcli.shapes.signatures import Signatures, is_integer
-from segcli.shapes.symbols import divided, divides, equal, product, quotient, some, total
+from segcli.shapes.symbols import divided, divides, equal, product, quotient, some, starts_of, total
 from segcli.shapes.values import (
     Item,
     Listed,
@@ -215,7 +215,7 @@ def _split_with_sizes(call: Call, bound: dict[str, Given], sizes: list[Size], gi
             )
             raise RaisedError(given.span, "RuntimeError", words, axis)
         needs = (equal(size, together),)
-    starts = [total(sizes[:place]) for place in range(len(sizes))]
+    starts = starts_of(sizes)
     pieces = [(1, start, width) for start, width in zip(starts, sizes, strict=True)]
     runs = runs_of(call, source, axis, pieces)
     effect = f"pieces of {', '.join(map(str, sizes))} positions" if sizes else "no pieces"

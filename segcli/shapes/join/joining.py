@@ -7,7 +7,7 @@ from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import Step
 from segcli.shapes.join.joined_formula import cat_formula, stack_formula
 from segcli.shapes.join.members import Member, common_shape
-from segcli.shapes.symbols import product, total
+from segcli.shapes.symbols import product, starts_of, total
 from segcli.shapes.values import Item, Size, format_sizes
 
 
@@ -35,7 +35,7 @@ def join(
     sizes = [product([member.count, member.shape[axis]]) for member in members]
     shape = list(common_shape(members, axis))
     shape[axis] = total(sizes)
-    starts = [total(sizes[:place]) for place in range(len(sizes))]
+    starts = starts_of(sizes)
     inputs, places = _inputs(members)
     steps = []
     for member, place, start, size in zip(members, places, starts, sizes, strict=True):
@@ -95,7 +95,7 @@ def stacked(call: Call, members: Sequence[Member], axis: int, dtype: str, needs:
     inner = common_shape(members, -1)
     count = total([member.count for member in members])
     shape = (*inner[:axis], count, *inner[axis:])
-    starts = [total([member.count for member in members[:place]]) for place in range(len(members))]
+    starts = starts_of([member.count for member in members])
     inputs, places = _inputs(members)
     landed = tuple(number + (number >= axis) for number in range(len(inner)))
     steps = [

@@ -47,6 +47,9 @@ def fit_mask(fault: Fault) -> Iterator[str]:
         for count in (1, 2):
             if _fits_behind(fault, subscript, count):
                 yield fault.with_text((start, start), ":, " * count)
+                # What is kept whole behind the mask stands in front of it now.
+                kept = [text for text in map(fault.text, _items(subscript)) if text != ":"]
+                yield fault.with_text(subscript.index.span, ", ".join([":"] * count + kept))
         for item in _items(subscript):
             mask = fault.tensor(item) if item.span == (fault.error.start, fault.error.end) else None
             if mask is not None:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from segcli.shapes.mending import indices, layers, operands, sizes
+from segcli.shapes.mending import arguments, indices, layers, operands, sizes
 from segcli.shapes.mending.fault import Mend
 
 # Much the same is said again and again in a batch.
@@ -38,6 +38,7 @@ _MENDS: tuple[tuple[tuple[str, ...], Mend], ...] = (
     (("only supports boolean masks",), indices.as_masks),
     (("tensors used as indices must be",), operands.token_as("long")),
     (("The shape of the mask",), indices.fit_mask),
+    (("is out of bounds for dimension", "too many indices", "Dimension out of range"), arguments.one_ellipsis),
     (("is out of bounds for dimension",), indices.last_position),
     (("too many indices",), indices.fewer_indices),
     (("indexing tensors could not be broadcast",), operands.grid),
@@ -73,6 +74,21 @@ _MENDS: tuple[tuple[tuple[str, ...], Mend], ...] = (
     (("bitwise_", "only implemented on integer"), operands.any_as("bool()")),
     (("shift_",), operands.any_as("long()")),
     (("must be tuple of Tensors, not Tensor",), operands.as_list),
+    (
+        ("must be tuple of Tensors, not Tensor", "cat() takes from 1 to 2", "stack() takes from 1 to 2"),
+        arguments.one_list,
+    ),
+    (
+        ("not float", "but got float", "slice indices must be integers", "got size with types", "(got float)"),
+        arguments.whole,
+    ),
+    (("must be bool, not int",), arguments.flag),
+    (("at most half of effective kernel size",), arguments.half_padding),
+    (("argument 'pad' (position 2) must be tuple of ints, not int",), arguments.every_side),
+    (("only one of size or scale_factor",), arguments.one_of_two),
+    (("takes 2 positional arguments but",), sizes.renamed("transpose", "permute")),
+    (("log_softmax_kernel_impl", "log_softmax_lastdim_kernel_impl"), arguments.swapped),
+    (("scalar types: Long",), operands.any_as("long()")),
     (("number of sizes provided",), sizes.kept_sizes),
     (("self.dtype to be equal to src.dtype",), operands.token_as("float")),
     (("with two bool tensors", "on a bool tensor"), operands.other_mark),
@@ -105,9 +121,13 @@ _MENDS: tuple[tuple[tuple[str, ...], Mend], ...] = (
         ),
         operands.target_as("float()"),
     ),
-    (("should be the same", "expected scalar type", "must have the same dtype"), operands.source_as("float()")),
+    (
+        ("should be the same", "expected scalar type", "must have the same dtype", "mixed dtype (CPU)"),
+        operands.source_as("float()"),
+    ),
     (("must be the same as input size", "Expected target size"), operands.target_as("squeeze(1)")),
     (("must be the same as input size",), operands.target_as("unsqueeze(1)")),
+    (("must be the same as input size",), arguments.expanded),
     (("shapes cannot be multiplied",), layers.channels_last),
     (("channels, but got", "shapes cannot be multiplied", "should contain"), layers.wider_layer),
     (("normalized_shape", "num_channels", "number of channels", "D input", "D or"), layers.other_norm),
@@ -130,6 +150,7 @@ _MENDS: tuple[tuple[tuple[str, ...], Mend], ...] = (
         ),
         layers.batched,
     ),
+    (("align_corners option can only be set", "mode needs"), arguments.fitting_mode),
     (("(batched) input to conv",), layers.grey),
     (("Kernel size can't be greater",), layers.padded),
     (("adding length", "adding with non-constant", "adding size", "Only 2D, 3D, 4D"), layers.fitting_padding),

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from segcli.shapes.calls import Call
+from segcli.shapes.compute.numpy_arithmetic import NO_LOOP, no_operand
 from segcli.shapes.computed import Computed
 from segcli.shapes.indexing import broadcast_sizes
 from segcli.shapes.multiply.contraction import Contraction, contract
@@ -31,6 +32,10 @@ def _held(items: tuple[Item, Item], arrays: tuple[Tensor, Tensor]) -> tuple[Item
     return first, second
 
 
+def _dtype_name(item: Item, array: Tensor) -> str:
+    return f"<U{max(len(item.value), 1)}" if isinstance(item.value, str) else array.dtype
+
+
 def matmul_numpy(call: Call) -> Computed:
     """Multiply as ``np.matmul`` and ``@`` do.
 
@@ -41,9 +46,13 @@ def matmul_numpy(call: Call) -> Computed:
 
     items, arrays = _operands(call)
     one, other = arrays
-    if call.name == "@" and all(isinstance(item.value, Tensor) and item.value.scalar for item in items):
-        words = f"unsupported operand type(s) for @: 'numpy.{one.dtype}' and 'numpy.{other.dtype}'"
-        raise RaisedError(call.span, "TypeError", words)
+    if call.name == "@" and not any(isinstance(item.value, Tensor) and not item.value.scalar for item in items):
+        # Neither numbers nor lists have matrices: of two that are no arrays, Python itself speaks.
+        raise no_operand(call, items)
+    text = next((item for item in items if isinstance(item.value, str)), None)
+    if text is not None:
+        types = ", ".join(f"dtype('{_dtype_name(item, array)}')" for item, array in zip(items, arrays, strict=True))
+        raise RaisedError(text.span, "UFuncTypeError", NO_LOOP.format(ufunc="matmul", types=types))
     for place, array in enumerate(arrays):
         if not array.shape:
             words = (

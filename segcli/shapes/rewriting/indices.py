@@ -7,8 +7,9 @@ from segcli.shapes.index.torch_sequence import LEGACY_LENGTH
 from segcli.shapes.indexing import Along, Fixed, Indexing
 from segcli.shapes.rewriting.place import CASTS, Place, as_primary
 from segcli.shapes.rewriting.steps import Site
-from segcli.shapes.text.nodes import Assign, Constant, Node, Sequence, Subscript
-from segcli.shapes.values import INTEGER, Tensor
+from segcli.shapes.text.nodes import Assign, Constant, Name, Node, Sequence, Subscript
+from segcli.shapes.text.parse import parse
+from segcli.shapes.values import INTEGER, Listed, Tensor
 
 
 def propose(place: Place, node: Subscript, site: Site) -> Iterator[str]:
@@ -65,6 +66,8 @@ def _indices(place: Place, node: Subscript, site: Site) -> Iterator[str]:
             # What PyTorch takes for a tuple, written as one.
             yield f"[{', '.join(texts)}]"
         items, texts = [index], [place.text(index)]
+    if "legacy-tuple" in rules:
+        yield from _spread(place, index)
     if "truncated-floats" in rules:
         yield f"[{', '.join(_truncated(place, item) for item in items)}]"
     if "uint8-mask" in rules:
@@ -80,6 +83,17 @@ def _indices(place: Place, node: Subscript, site: Site) -> Iterator[str]:
         kept = [(item, text) for item, text in zip(items, texts, strict=True) if text != "..."]
         yield f"[{', '.join(text for _, text in kept)}]"
         yield from _selects_first(place, [item for item, _ in kept], [text for _, text in kept])
+
+
+def _spread(place: Place, index: Node) -> Iterator[str]:
+    """Write a bound list, which PyTorch takes for a tuple, as one."""
+    value = place.value(index) if isinstance(index, Name) else None
+    if isinstance(value, Listed):
+        literal = value.items[0].text
+        rows = ", ".join(literal[slice(*row.span)] for row in cast("Sequence", parse(literal)).items)
+        yield f"[{rows}]"
+        # A tuple that stands alone is no index by itself.
+        yield f"[{rows},]"
 
 
 def _as_mask(place: Place, item: Node) -> str:

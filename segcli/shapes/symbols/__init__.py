@@ -16,7 +16,7 @@ from segcli.shapes.symbols.needs import (
     strongest,
     unequal,
 )
-from segcli.shapes.symbols.products import difference, divides, product, quotient, times, total
+from segcli.shapes.symbols.products import difference, divides, product, quotient, starts_of, times, total
 from segcli.shapes.symbols.slices import capped, divided, lessened, most, slice_needs, slice_symbol
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "slice_needs",
     "slice_symbol",
     "some",
+    "starts_of",
     "strongest",
     "times",
     "total",

@@ -209,6 +209,19 @@ def total(sizes: Sequence[Size]) -> Size:
     return add_up([part for size in sizes for part in terms(size)])
 
 
+def starts_of(sizes: Sequence[Size]) -> list[Size]:
+    """Return where each of several sizes begins, one behind the other.
+
+    Examples:
+        >>> starts_of([2, 3, 4]), starts_of(["N", 2, "N"]), starts_of([])
+        ([0, 2, 5], [0, 'N', 'N + 2'], [])
+    """
+    ends: list[Size] = [0]
+    for size in sizes:
+        ends.append(total([ends[-1], size]))
+    return ends[:-1]
+
+
 def difference(size: Size, other: Size) -> Size:
     """Subtract sizes.
 
