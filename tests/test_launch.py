@@ -12,7 +12,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segcli.errors import SegcliError
-from segcli.launch import Group, LostRanksError, Ranks, cores, group, joined, needs_launch, ranks, relaunch, shard
+from segcli.launch import (
+    Group,
+    LostRanksError,
+    Ranks,
+    cores,
+    group,
+    joined,
+    needs_launch,
+    ranks,
+    relaunch,
+    shard,
+    wait_asleep,
+)
 from tests.loss.summing import write_files
 
 REPOSITORY = Path(__file__).parent.parent
@@ -143,6 +155,77 @@ def test_a_rank_that_is_killed_ends_all(tmp_path: Path, capfd: pytest.CaptureFix
         relaunch(2, [str(tmp_path / "files"), "--nproc", "2"], module=TOY)
     assert caught.value.hint == "was memory short? use a smaller --nproc or fewer --workers"
     assert capfd.readouterr() == ("", "")
+
+
+def forked(folder: Path, *argv: str) -> "subprocess.CompletedProcess[str]":
+    """Run the toy in two forks of a process that has not computed."""
+    command = [sys.executable, "-m", TOY, str(folder), "--nproc", "2", "--forked", *argv]
+    # The toy imports torch before it launches, which is when torch looks.
+    environment = {**os.environ, "TORCH_CPP_LOG_LEVEL": "FATAL"}
+    return subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_forked_processes_share_the_work_and_the_streams(tmp_path: Path) -> None:
+    write_files(tmp_path, [f"{index}" for index in range(5)])
+    done = forked(tmp_path, "--threads")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("5 ")
+    assert done.stdout.endswith(f" threads {max(1, cores() // 2)}\n")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("bad-1", "error: {folder}/bad-1.npy is damaged\nhint: save it again\n"),
+        ("killed-1", "error: rank 1 of 2 was ended by SIGKILL\nhint: was memory short? use a smaller --nproc or fewer"),
+    ],
+)
+def test_a_failing_fork_ends_all_with_its_message_once(tmp_path: Path, name: str, words: str) -> None:
+    write_files(tmp_path, ["a", name])
+    done = forked(tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(words.format(folder=tmp_path))
+    assert done.stderr.count("\n") == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks without harm")
+def test_what_ranks_use_is_imported_once_and_forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch.distributed import run as torchrun
+
+    seen: list[Any] = []
+    monkeypatch.setattr(torchrun, "run", seen.append)
+    imports = ["segcli.units"]
+    argv = ["loss", "a$b", "--nproc", "2"]
+    assert relaunch(2, argv, imports=imports) == 0
+    assert relaunch(2, argv) == 0
+    forks, starts = seen
+    assert (forks.run_path, forks.start_method, Path(forks.training_script).name) == (True, "fork", "forked.py")
+    assert forks.training_script_args == ["segcli", "loss", "a$$b", "--nproc", "2"]
+    assert (starts.run_path, starts.module, starts.training_script) == (False, True, "segcli")
+    assert starts.training_script_args == forks.training_script_args[1:]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "1000"}, None),
+    ],
+    ids=["unsaid", "a policy", "a count"],
+)
+def test_threads_wait_asleep_unless_it_was_said_otherwise(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, str], after: str | None
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    wait_asleep()
+    assert os.environ.get("OMP_WAIT_POLICY") == after
 
 
 class FakeFailure:
@@ -323,7 +406,10 @@ def processes_with(words: str) -> list[str]:
     ("how", "options", "code", "message"),
     [
         ("Ctrl-C", ["--nproc", "2", "--workers", "1"], 130, "error: interrupted\n"),
+        ("Ctrl-C", ["--nproc", "2", "--workers", "1", "--forked"], 130, "error: interrupted\n"),
         ("kill -9", ["--nproc", "2", "--workers", "1"], -9, ""),
+        ("kill -9", ["--nproc", "2", "--workers", "1", "--forked"], -9, ""),
+        ("SIGTERM", ["--nproc", "2", "--workers", "1", "--forked"], 143, ""),
         ("Ctrl-C", ["--workers", "2"], 130, "error: interrupted\n"),
         ("SIGTERM", ["--workers", "2"], 143, ""),
     ],

@@ -13,7 +13,8 @@ KEYS = {
     "losses.*.value": "the loss; of several files as `settings.over` says",
     "losses.*.per_class": "its part of each class, null where the class has none",
     "losses.*.parameters.*": "what it was computed with; what is not there is the library's default",
-    "losses.*.n_averaged": "1 for a region loss of all files as one batch (`--over all --reduce batch`), else null",
+    "losses.*.n_averaged": "how many values `value` is the mean of: the files with valid pixels; "
+    "with `--over all` the images of a region loss, 1 with `--reduce batch`, null for means over pixels",
     "losses.ohem.n_valid": "pixels that are not ignored",
     "losses.ohem.n_hard": "those whose true class has a probability below `thresh`",
     "losses.ohem.n_min": "how many are kept at least; a share is a count here",

@@ -6,6 +6,7 @@ Nothing is imported of torch before ranks are started or meet: one process alone
 from segcli.launch.group import Group, LostRanksError, joined
 from segcli.launch.shards import Ranks, cores, end_with_parent, is_launched, needs_launch, ranks, shard
 from segcli.launch.torchrun import relaunch
+from segcli.launch.waiting import wait_asleep
 
 __all__ = [
     "Group",
@@ -19,4 +20,5 @@ __all__ = [
     "ranks",
     "relaunch",
     "shard",
+    "wait_asleep",
 ]

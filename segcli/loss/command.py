@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 # Shown as default and read as "not given": a list names losses that must apply, the default those that can.
 _ALL = "all that apply"
 
+# What every rank will import.
+_USED_BY_ALL = (
+    "segcli.emit",
+    "segcli.progress",
+    "segcli.loss.measuring.measure",
+    "segcli.loss.preparing",
+    "segcli.loss.report",
+    "segcli.loss.running",
+    "segcli.loss.sources.reading",
+)
+
 _WHICH, _OF_LOSSES, _HOW, _SHOWN = "Input", "Losses", "Running", "Output"
 _GROUPS = {
     "data": (
@@ -118,9 +129,13 @@ def loss(
         ),
     ] = "",
     layout: Annotated[
-        Literal["NCHW", "NHWC"],
-        typer.Option("--layout", help="Whether classes come before height and width.", rich_help_panel=_WHICH),
-    ] = "NCHW",
+        Literal["NCHW", "NHWC"] | None,
+        typer.Option(
+            "--layout",
+            help="Whether classes come before height and width, as they do without it, or last.",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None,
     resize: Annotated[
         Literal["logits", "labels"] | None,
         typer.Option(
@@ -393,7 +408,7 @@ def loss(
         gradient=grad,
     )
     wishes = Wishes(
-        layout=layout,
+        layout=layout or "",
         resize=resize or "",
         sweep=tuple(sweep or ()),
         projects=as_,
@@ -410,13 +425,15 @@ def loss(
         log_dir=log_dir,
     )
     sources = Sources(logits or "", labels or "", manifest, parse_names(suffixes), images)
-    from segcli.launch import needs_launch, relaunch
+    from segcli.launch import needs_launch, relaunch, wait_asleep
     from segcli.loss.preparing import check_streams
 
+    wait_asleep()
     check_streams(sources, nproc)
     # By now what was typed is known to be readable: where it is not, one process says so.
     if needs_launch(nproc):
-        raise typer.Exit(relaunch(nproc, sys.argv[1:]))
+        # What looks for GPUs cannot be forked.
+        raise typer.Exit(relaunch(nproc, sys.argv[1:], imports=_USED_BY_ALL if device == "cpu" else ()))
     _run(sources, settings, wishes, output)
 
 
@@ -450,6 +467,9 @@ def _run(sources: "Sources", settings: "LossSettings", wishes: "Wishes", output:
 
 def _device(name: str, here: "Ranks") -> str:
     """Return the device's own name; where it cannot be had, one process says so."""
+    if name == "cpu":
+        # A file that is not there is told without torch.
+        return name
     from segcli.device import resolve_device
     from segcli.errors import SegcliError
 

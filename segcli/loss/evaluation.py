@@ -179,7 +179,7 @@ def result_of(
         histogram=_histogram(tally, plain.get("ohem")),
         inputs=_inputs(evaluation, collector, tally, names),
         settings=settings.as_json(tuple(losses))
-        | {"layout": evaluation.arrangement.layout, "resize": evaluation.arrangement.resize or None},
+        | {"layout": evaluation.arrangement.layout or "NCHW", "resize": evaluation.arrangement.resize or None},
         backend=facts.backend,
         errors=tuple(errors),
         notes=tuple(collector.remarks(int(tally["counts"][0]))),

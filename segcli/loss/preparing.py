@@ -13,6 +13,7 @@ from segcli.loss.kinds import kind_of_many, names_of_classes
 from segcli.loss.projects import parse_projects
 from segcli.loss.running import Request
 from segcli.loss.settings import LossSettings, written
+from segcli.loss.sources.layout import Axes
 from segcli.loss.sources.pairs import pair_sources, pictureless, read_manifest, with_images
 from segcli.loss.sources.reading import Arrangement
 from segcli.loss.sources.sample import Pair
@@ -48,7 +49,7 @@ class Sources:
 class Wishes:
     """How it is done, and what is made besides the result; as typed."""
 
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    layout: Axes = ""
     resize: Literal["", "logits", "labels"] = ""
     sweep: tuple[str, ...] = ()
     projects: str = ""
@@ -221,6 +222,7 @@ def _scale(evaluation: Evaluation, wishes: Wishes) -> Scale:
         facts = {
             **{name: written(value) for name, value in asdict(evaluation.settings).items()},
             **asdict(evaluation.arrangement),
+            "layout": evaluation.arrangement.layout or "NCHW",
             "sweep": {name: [written(value) for value in values] for name, values in evaluation.axes.items()},
             "as": list(evaluation.projects),
             "heatmap": None if evaluation.heatmaps is None else str(evaluation.heatmaps),

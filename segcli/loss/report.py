@@ -40,6 +40,8 @@ _OF_REGIONS = ("dice", "jaccard", "tversky", "focal-tversky", "generalized-dice"
 # Defaults that go without saying.
 _UNSAID: Mapping[str, Any] = {"semantics": "exact", "mean": None, "squared": False, "weight": None}
 _MOST_ERRORS = 20
+# What goes first where a terminal is too narrow; then losses, from the last on.
+_BAR_GOES, _KEPT_GOES = 1, 2
 
 
 def tables(result: LossResult) -> tuple[Table, ...]:
@@ -188,13 +190,13 @@ def _branch(ohem: OhemValue) -> str:
 
 def _class_table(result: LossResult) -> Table:
     inputs, metrics = result.inputs, result.metrics
-    columns = [Column("class"), Column("pixels", "count"), Column("of valid", "bar")]
+    columns = [Column("class"), Column("pixels", "count"), Column("of valid", "bar", spare=_BAR_GOES)]
     ohem = result.losses.get("ohem")
     shown = {name: loss for name, loss in result.losses.items() if any(part is not None for part in loss.per_class)}
-    for name in shown:
-        columns.append(Column(name, "number"))
-        if name == "ohem":
-            columns.append(Column("kept", "count"))
+    for column in _loss_columns(list(shown)):
+        columns.append(column)
+        if column.name == "ohem":
+            columns.append(Column("kept", "count", spare=_KEPT_GOES))
     columns += [Column("IoU", "number")] if metrics else []
     rows: list[list[Cell]] = []
     for entry in inputs.classes:
@@ -209,6 +211,12 @@ def _class_table(result: LossResult) -> Table:
     if any(None in row for row in rows):
         notes = (*notes, "-: the class has none")
     return Table("by class", columns, rows, notes)
+
+
+def _loss_columns(names: Sequence[str]) -> list[Column]:
+    """Return a column a loss; where the terminal is too narrow, the last one is left out first, the first one never."""
+    spare = [0, *range(_KEPT_GOES + len(names) - 1, _KEPT_GOES, -1)]
+    return [Column(name, "number", spare=place) for name, place in zip(names, spare, strict=False)]
 
 
 def _class_notes(shown: Mapping[str, LossValue], result: LossResult) -> tuple[str, ...]:
@@ -227,7 +235,7 @@ def _by_file(result: LossResult) -> bool:
 
 
 def _gradient_table(gradient: Mapping[str, PerClass], inputs: LossInputs) -> Table:
-    columns = [Column("class"), *(Column(name, "number") for name in gradient)]
+    columns = [Column("class"), *_loss_columns(list(gradient))]
     rows = [[entry.name, *(norms[entry.index] for norms in gradient.values())] for entry in inputs.classes]
     notes = ("the norm over all logits of the class's pixels",)
     if inputs.mode == "multilabel":
@@ -243,7 +251,7 @@ def _per_class_total(inputs: LossInputs) -> int:
 def _image_table(images: Sequence[ImageValue], result: LossResult) -> Table:
     names = list(images[0].losses)
     has_accuracy = any(image.accuracy is not None for image in images)
-    columns = [Column("image"), Column("valid", "count"), *(Column(name, "number") for name in names)]
+    columns = [Column("image"), Column("valid", "count"), *_loss_columns(names)]
     columns += [Column("accuracy", "number")] if has_accuracy else []
     rows: list[list[Cell]] = []
     for image in images:

@@ -20,7 +20,8 @@ class LossValue:
         per_class: Its part for each class: the mean over the class's pixels, for region losses over its images. None
             where the class does not enter the mean.
         parameters: What it was computed with; what is not among them is the library's default.
-        n_averaged: How many images (1 for a batch) a region loss is the mean of; None for means over pixels.
+        n_averaged: How many values it is the mean of: files, of all pixels as one batch the images of a region loss (1
+            where it is that of the batch). None for means over pixels.
     """
 
     value: float

@@ -84,8 +84,7 @@ def evaluate_pairs(
         def on_line(line: dict[str, Any]) -> None:
             collector.add(line)
             if log and "losses" in line:
-                losses = {name: loss["value"] for name, loss in line["losses"].items()}
-                log.file(steps[line["name"]], losses)
+                _log_line(log, line, steps[line["name"]], alone=len(steps) == 1)
 
         outcome = run(request.pairs, request.evaluation, request.scale, group, on_line=on_line, advance=advance)
         together = _merged(collector, group)
@@ -93,6 +92,13 @@ def evaluate_pairs(
         if log and group.ranks.is_first:
             _log_whole(log, result, outcome, together.worst, steps)
     return result, outcome
+
+
+def _log_line(log: "EventLog", line: Mapping[str, Any], step: int, *, alone: bool) -> None:
+    log.file(step, {name: loss["value"] for name, loss in line["losses"].items()})
+    # How many images the files before have is known of one file alone.
+    for image in line.get("images", ()) if alone else ():
+        log.image(image["index"], image["losses"])
 
 
 def _merged(collector: Collector, group: "Group") -> Collector:

@@ -48,7 +48,7 @@ def _mean(case: Case, place: int, tally: Tally) -> LossValue:
     total, weight = tally["values"][place].tolist()
     n_classes = len(tally["classes"])
     per_class = _quotients(tally["per_class"][place]) if not case.point else (None,) * n_classes
-    return LossValue(total / weight if weight else 0.0, per_class, case.parameters)
+    return LossValue(total / weight if weight else 0.0, per_class, case.parameters, n_averaged=int(weight))
 
 
 def _ohem(case: Case, place: int, choice: int, tally: Tally) -> OhemValue:
@@ -64,6 +64,7 @@ def _ohem(case: Case, place: int, choice: int, tally: Tally) -> OhemValue:
         value=mean.value,
         per_class=mean.per_class,
         parameters=case.parameters,
+        n_averaged=mean.n_averaged,
         n_valid=int(row[0]),
         n_hard=int(row[1]),
         n_min=int(row[2]),

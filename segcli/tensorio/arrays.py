@@ -26,7 +26,25 @@ def from_npy(path: Path, key: str, what: str) -> "torch.Tensor":  # noqa: ARG001
     if key:
         raise no_key(path, key, "array")
     with _reading_arrays(path):
-        return _from_array(_mapped(path), str(path))
+        try:
+            return _from_array(_mapped(path), str(path))
+        except ValueError:
+            _check_length(path)
+            raise
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a file that was cut short with how much is missing, of which NumPy's own words say nothing."""
+    from segcli.formats.byte_source import open_source
+    from segcli.formats.npy_header import read_npy_header
+
+    try:
+        with open_source(path) as source:
+            read_npy_header(source)
+    except SegcliError as error:
+        _, is_damaged, why = error.message.partition(" is damaged: ")
+        if is_damaged:
+            raise damaged(path, why) from error
 
 
 def _mapped(path: Path) -> "np.ndarray[Any, Any]":

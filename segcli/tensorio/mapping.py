@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segcli.errors import SegcliError
-from segcli.formats.checkpoint import Checkpoint, open_checkpoint
-from segcli.formats.checkpoint_tree import list_contents
-from segcli.formats.stored_storage import StoredStorage
-from segcli.formats.tensor_header import TensorHeader
 from segcli.tensorio.picking import pick
 
 if TYPE_CHECKING:
     import torch
+
+    from segcli.formats.checkpoint import Checkpoint
+    from segcli.formats.stored_storage import StoredStorage
+    from segcli.formats.tensor_header import TensorHeader
 
 
 def is_shortage(error: RuntimeError) -> bool:
@@ -46,13 +46,17 @@ def map_tensor(path: Path, key: str, what: str) -> "torch.Tensor":
         >>> map_tensor(name, "", "logits")
         tensor([0., 1., 2.])
     """
+    # Readers of all formats of checkpoints; hardly any run needs them.
+    from segcli.formats.checkpoint import open_checkpoint
+    from segcli.formats.checkpoint_tree import list_contents
+
     with open_checkpoint(path) as checkpoint:
         found = {tensor.key: tensor for tensor in list_contents(checkpoint.root, checkpoint.name).tensors}
         header = found[pick(found, lambda name: str(found[name].shape), key, path, what)]
         return _view(path, header, _storage(path, header, checkpoint))
 
 
-def _storage(path: Path, header: TensorHeader, checkpoint: Checkpoint) -> StoredStorage:
+def _storage(path: Path, header: "TensorHeader", checkpoint: "Checkpoint") -> "StoredStorage":
     storage = checkpoint.storages.get(header.storage) if header.storage is not None else None
     if storage is None or header.stride is None or header.layout != "strided" or checkpoint.byteorder != sys.byteorder:
         message = f"{path} is larger than this machine's memory, and its tensor is not laid out to be read in place"
@@ -60,7 +64,7 @@ def _storage(path: Path, header: TensorHeader, checkpoint: Checkpoint) -> Stored
     return storage
 
 
-def _view(path: Path, header: TensorHeader, storage: StoredStorage) -> "torch.Tensor":
+def _view(path: Path, header: "TensorHeader", storage: "StoredStorage") -> "torch.Tensor":
     import numpy as np
     import torch
 

@@ -90,11 +90,12 @@ def _command(argv: Sequence[str]) -> int:
     parser.add_argument("--per-file", type=Path)
     parser.add_argument("--save-every-s", type=float, default=journal._SAVE_EVERY_S)
     parser.add_argument("--thresh", type=float, default=0.7)
-    for flag in ("--resume", "--force", "--skip", "--threads"):
+    for flag in ("--resume", "--force", "--skip", "--threads", "--forked"):
         parser.add_argument(flag, action="store_true")
     options = parser.parse_args(argv)
     if needs_launch(options.nproc):
-        code = relaunch(options.nproc, argv, module="tests.loss.summing")
+        imports = ("segcli.loss.spreading.pipeline", "torch.distributed") if options.forked else ()
+        code = relaunch(options.nproc, argv, module="tests.loss.summing", imports=imports)
         if code == ExitCode.INTERRUPTED:
             complain("interrupted")
         return code

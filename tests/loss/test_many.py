@@ -449,14 +449,18 @@ def test_processes_are_started_once_all_is_known_to_be_well(
     assert saved
     asked = []
 
-    def relaunched(nproc: int, argv: Sequence[str]) -> int:
+    def relaunched(nproc: int, argv: Sequence[str], *, imports: Sequence[str]) -> int:
         asked.append((nproc, list(argv)))
+        # What looks for GPUs cannot be forked; all else is imported once.
+        assert ("segcli.loss.running" in imports) == ("cuda" not in sys.argv)
         return 3
 
     monkeypatch.setattr("segcli.launch.relaunch", relaunched)
     monkeypatch.setattr(sys, "argv", ["segcli", "loss", "out", "truth", "--nproc", "2"])
     assert segcli("loss", "out", "truth", "--nproc", "2").code == 3
     assert asked == [(2, ["loss", "out", "truth", "--nproc", "2"])]
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--device", "cuda"])
+    assert segcli(*sys.argv[1:]).code == 3
 
 
 def test_endings_go_with_folders_alone(segcli: Run, saved: list[Saved]) -> None:

@@ -200,7 +200,14 @@ def test_tensorboard_takes_half_types_and_files_of_several_images(segcli: Run) -
     torch.save(torch.randint(0, 4, (3, 8, 10)), "labels.pt")
     argv = ["--heatmap", "hard", "--log-dir", "runs", "--loss", "ohem"]
     assert segcli("loss", "logits.pt", "labels.pt", *argv).code == 0
-    assert set(read("runs").Tags()["images"]) == {f"hard/logits_{i}_" for i in range(3)}
+    events = read("runs")
+    assert set(events.Tags()["images"]) == {f"hard/logits_{i}_" for i in range(3)}
+    # Of a file of several images, a step an image; the file itself is one.
+    logits, labels = torch.load("logits.pt").float(), torch.load("labels.pt")
+    shown = [(event.step, event.value) for event in events.Scalars("image/ohem")]
+    expected = [LOSSES["ohem"](logits[i : i + 1], labels[i : i + 1]).item() for i in range(3)]
+    assert shown == [(i, pytest.approx(value)) for i, value in enumerate(expected)]
+    assert [event.step for event in events.Scalars("file/ohem")] == [0]
     torch.save(torch.full((3, 8, 10), 255), "none.pt")
     assert segcli("loss", "logits.pt", "none.pt", "--log-dir", "nothing").code == 0
     assert read("nothing").Tags()["histograms"] == []
@@ -235,6 +242,44 @@ def test_a_sweep_is_drawn(segcli: Run, saved: list[Saved]) -> None:
     assert segcli("loss", "out", "truth", *argv, "--plot", "sweep.svg").err.startswith("error: sweep.svg exists")
     single = segcli("loss", "out/a.npy", "truth/a.png", *argv, "--plot", "sweep.png")
     assert (single.code, Path("sweep.png").read_bytes()[:4]) == (0, b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        ((), {"ce": 5, "ohem": 5, "dice": 5, "lovasz-softmax": 5}),
+        (("--over", "all"), {"ce": None, "ohem": None, "dice": 5, "lovasz-softmax": 5}),
+        (("--over", "all", "--reduce", "batch", "--loss", "ce,ohem,dice"), {"ce": None, "ohem": None, "dice": 1}),
+    ],
+    ids=["files", "all, by image", "all, as one batch"],
+)
+def test_how_many_values_a_loss_is_the_mean_of(
+    segcli: Run, saved: list[Saved], argv: tuple[str, ...], expected: dict[str, int | None]
+) -> None:
+    # In one of six nothing is valid: it has no part in any mean.
+    logits, labels = saved[0].logits, saved[0].labels
+    np.save("out/none.npy", logits.numpy())
+    Image.fromarray(np.full(labels.shape, 255, dtype="uint8")).save("truth/none.png")
+    found = segcli("loss", "out", "truth", "--loss", "ce,ohem,dice,lovasz", *argv, "--json").json["losses"]
+    assert {name: loss["n_averaged"] for name, loss in found.items()} == expected
+
+
+@pytest.mark.parametrize("columns", [70, 80])
+def test_tables_by_class_and_image_fit_the_terminal(
+    segcli: Run, saved: list[Saved], monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    assert saved
+    monkeypatch.setenv("COLUMNS", str(columns))
+    losses = "ce,ohem,dice,focal,tversky,focal-tversky,jaccard"
+    done = segcli("loss", "out", "truth", "--loss", losses, "--metrics", "--grad")
+    lines = done.out.splitlines()
+    assert max(map(len, lines)) <= columns
+    heads = [line.split() for line in lines if line.startswith(("class ", "image "))]
+    assert len(heads) == 3
+    assert all("ce" in head and "jaccard" not in head for head in heads)
+    notes = [line for line in lines if line.startswith("left out at this width: ")]
+    assert len(notes) == 3
+    assert notes[0].startswith("left out at this width: of valid, kept, jaccard, focal-tversky")
 
 
 def lines_of(file: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.conftest import Run
 from tests.loss.saving import LOSSES, save_folders, save_near, together
@@ -42,7 +43,8 @@ def test_two_processes_say_what_one_does(segcli: Run, segcli_process: Run, tmp_p
     argv = ["out", "truth", "--over", "all", "--loss", "ohem,ce,dice,lovasz", "--thresh", "0.01", "--n-min", "0.3"]
     argv += ["--metrics", "--sweep", "n_min=1/5,1/2", "--as", "notes,smp", "--top", "3", "--on-error", "skip", "--json"]
     one = segcli("loss", *argv)
-    two = segcli_process("loss", *argv, "--nproc", "2", "--per-file", "lines.jsonl", "--log-dir", "runs", cwd=tmp_path)
+    how = ["--nproc", "2", "--workers", "1", "--batch-size", "2"]
+    two = segcli_process("loss", *argv, *how, "--per-file", "lines.jsonl", "--log-dir", "runs", cwd=tmp_path)
     assert (one.code, two.code) == (1, 1)
     assert two.json == near(one.json)
     whole = together([pair for pair in saved if pair.name != "c"])
@@ -54,7 +56,24 @@ def test_two_processes_say_what_one_does(segcli: Run, segcli_process: Run, tmp_p
     lines = [json.loads(line) for line in Path("lines.jsonl").read_text().splitlines()[1:]]
     assert [line["name"] for line in lines] == [pair.name for pair in saved]
     assert sorted(path.name for path in tmp_path.glob("lines*")) == ["lines.jsonl", "lines.jsonl.state"]
-    assert list(Path("runs/rank1").glob("events*"))
+    # Each rank writes the files of its own shard, at their place among all; the third is none.
+    for folder, steps in (("runs", [0, 4, 6]), ("runs/rank1", [1, 3, 5])):
+        events = EventAccumulator(folder, size_guidance={"scalars": 0}).Reload().Scalars("file/ce")
+        assert [event.step for event in events] == steps
+        assert [event.value for event in events] == [pytest.approx(saved[step].loss("ce")) for step in steps]
+
+
+@pytest.mark.parametrize("threads", ["2", "1,1"])
+def test_processes_that_were_forked_compute_as_those_that_start_anew(
+    segcli: Run, segcli_process: Run, tmp_path: Path, threads: str
+) -> None:
+    save_folders(tmp_path, ("a", "b", "c"))
+    # A gradient takes threads of its own; torchrun would put its macros in.
+    argv = ["out", "truth", "--loss", "ce,ohem,dice", "--grad", "--heatmap", "hard", "--force", "--json"]
+    argv += ["--class-names", "a$$,${local_rank},c,d"]
+    two = segcli_process("loss", *argv, "--nproc", "2", env={"OMP_NUM_THREADS": threads}, cwd=tmp_path)
+    assert (two.code, two.err) == (0, "note: the hard pixels are drawn in hard\n")
+    assert two.json == near(segcli("loss", *argv).json)
 
 
 def test_a_bad_file_of_some_rank_is_told_once(segcli_process: Run, tmp_path: Path) -> None:

@@ -214,6 +214,12 @@ def test_an_array_with_a_negative_side(tmp_path: Path) -> None:
     [
         ("empty.pt", b"", "empty.pt is empty"),
         ("half.pt", saved(TENSOR)[:300], "half.pt is damaged or incomplete: it has no zip directory at its end"),
+        # With a record's head at its cut, and long enough for torch to look for what is older than zips.
+        (
+            "most.pt",
+            saved(torch.zeros(3000))[:9000],
+            "most.pt is damaged or incomplete: it has no zip directory at its end",
+        ),
         ("half.pth", LEGACY[:-10], "half.pth is damaged or incomplete: unexpected EOF"),
         ("start.pth", LEGACY[:100], "start.pth is damaged or incomplete: it ends too early"),
         ("words.pt", b"\x80 no pickle at all", r"words.pt is no tensor file: it starts with b'\\x80 no pic'"),
@@ -221,9 +227,19 @@ def test_an_array_with_a_negative_side(tmp_path: Path) -> None:
         (
             "half.npy",
             npy(np.zeros(1000))[:500],
-            "half.npy is damaged or incomplete: mmap length is greater than file size",
+            "half.npy is damaged or incomplete: its 1000 elements of float64 take 8000 bytes, it has 372",
         ),
-        ("start.npy", npy(np.zeros(10))[:30], "start.npy is damaged or incomplete: EOF: reading array header"),
+        (
+            "nothing.npy",
+            npy(np.zeros((3, 0, 2)))[:100],
+            "nothing.npy is damaged or incomplete: it ends within its npy header",
+        ),
+        ("start.npy", npy(np.zeros(10))[:30], "start.npy is damaged or incomplete: it ends within its npy header"),
+        (
+            "future.npy",
+            b"\x93NUMPY\x09\x00" + bytes(120),
+            "future.npy is damaged or incomplete: we only support format",
+        ),
         ("bad.npz", zip_with_a_flipped_byte(), "bad.npz is damaged or incomplete"),
         ("bad.safetensors", safetensors_without_its_end(), "bad.safetensors is damaged or incomplete"),
         ("text.npy", b"1,2,3\n4,5,6\n", r"text.npy is no tensor file: it starts with b'1,2,3\\n4,'"),

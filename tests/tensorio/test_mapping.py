@@ -4,6 +4,8 @@ import io
 import json
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,20 @@ def test_an_array_larger_than_memory(tmp_path: Path) -> None:
     tensor = load_tensor(str(tmp_path / "large.npy"), "logits")
     assert tensor.shape == SHAPE
     assert tensor[-1, -2:].flatten().tolist() == [0, 3.5]
+
+
+def test_readers_of_checkpoints_wait_until_they_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("small.npy", np.zeros(3))
+    torch.save(torch.zeros(3), "small.pt")
+    code = (
+        "import sys; from segcli.tensorio import load_tensor;"
+        "[load_tensor(name) for name in ('small.npy', 'small.pt')];"
+        "heavy = ('segcli.formats.checkpoint', 'segcli.formats.torch');"
+        "print([name for name in sys.modules if name.startswith(heavy)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_a_safetensors_file_larger_than_memory(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ _MAX_RUN_NAME = 200
 class EventLog:
     """Where an evaluation writes what TensorBoard shows; made by `event_log`.
 
-    Tags: ``file/LOSS`` by file, ``loss/LOSS`` and whatever else is given for the whole, ``pixels/LOSS`` for histograms,
-    ``hard/NAME`` for heatmaps; each point of a sweep is a run of its own in ``sweep``.
+    Tags: ``file/LOSS`` by file, ``image/LOSS`` by image where there is one file, ``loss/LOSS`` and whatever else is
+    given for the whole, ``pixels/LOSS`` for histograms, ``hard/NAME`` for heatmaps; each point of a sweep is a run of
+    its own in ``sweep``.
     """
 
     def __init__(self, folder: Path, events: Events) -> None:
@@ -32,6 +33,15 @@ class EventLog:
             losses: By name; None where there is nothing to say.
         """
         self._events.scalars({f"file/{name}": value for name, value in losses.items() if value is not None}, step)
+
+    def image(self, step: int, losses: Mapping[str, float | None]) -> None:
+        """Write the losses of one image of the only file.
+
+        Args:
+            step: The image's place in the file.
+            losses: By name; None where there is nothing to say.
+        """
+        self._events.scalars({f"image/{name}": value for name, value in losses.items() if value is not None}, step)
 
     def whole(self, tagged: Mapping[str, float], step: int = 0) -> None:
         """Write numbers of the whole evaluation under their own tags: those of `segcli.loss.pictures.scalars`."""

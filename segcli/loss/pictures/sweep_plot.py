@@ -74,13 +74,24 @@ def _figure(arranged: Sequence[Chart], title: str) -> "Figure":
     cells = figure.subplots(n_rows, n_columns, squeeze=False).ravel().tolist()
     # Shares begin a row of their own.
     begin = -(-len(losses) // n_columns) * n_columns
-    used = dict(zip(cells, losses, strict=False)) | dict(zip(cells[begin:], shares, strict=False))
+    used = dict(zip(cells, losses, strict=False))
+    used |= {
+        cells[begin + place]: share for place, share in zip(_places(losses, shares, n_columns), shares, strict=True)
+    }
     for cell in cells:
         if cell in used:
             _draw(cell, used[cell], _limits(used[cell], arranged))
         else:
             cell.remove()
     return figure
+
+
+def _places(losses: Sequence[Chart], shares: Sequence[Chart], n_columns: int) -> Sequence[int]:
+    """Return where charts of shares stand: each below its loss where those take one row, else one after another."""
+    columns = {chart.title: place for place, chart in enumerate(losses)}
+    if len(losses) > n_columns or any(share.title not in columns for share in shares):
+        return range(len(shares))
+    return [columns[share.title] for share in shares]
 
 
 def _limits(chart: Chart, arranged: Sequence[Chart]) -> tuple[float, float]:
@@ -111,6 +122,8 @@ def _draw(axes: "Axes", chart: Chart, limits: tuple[float, float]) -> None:
         axes.plot(places, heights, marker="o", color=colour, label=label_of(value))
     margin = 0.06 * ((limits[1] - limits[0]) or abs(limits[1]) or 1.0)
     axes.set_ylim(limits[0] - margin, limits[1] + margin)
+    # A number to be added to all others is overlooked.
+    axes.ticklabel_format(axis="y", useOffset=False)
     if chart.quantity == "kept":
         axes.yaxis.set_major_formatter(_percent())
     if len(chart.lines) > 1:

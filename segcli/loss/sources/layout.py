@@ -8,6 +8,8 @@ from segcli.loss.settings import KnownMode, Mode
 
 Shape = tuple[int, ...]
 Resize = Literal["", "logits", "labels"]
+# Where the classes are: before heights and widths, after them, or, where nobody said it, before them.
+Axes = Literal["", "NCHW", "NHWC"]
 
 _KNOWN = "(C, H, W), (N, C, H, W), (N, C, D, H, W), or binary (H, W), (N, H, W)"
 # Height and width; with them a class axis; with them a batch axis; volumes have a depth besides.
@@ -88,14 +90,16 @@ class Fit:
     size: Shape = ()
 
 
-def fit(logits: Named, labels: Named, mode: Mode = "auto", resize: Resize = "") -> Fit:
+def fit(logits: Named, labels: Named, mode: Mode = "auto", resize: Resize = "", axes: Axes = "") -> Fit:
     """Tell the layout of a pair of tensors whose sizes may differ, where it was said which of the two is resized.
 
     Nothing is resized that fits, and nothing that does not fit in other ways too: heights and widths that are swapped,
-    channels that come last.
+    channels that come last. Of channels that come last sizes that differ tell less: (64, 96, 19) could be 64 classes of
+    (96, 19). Where nobody said where the classes are, it is refused if the labels' proportions are nearer to (64, 96).
 
     Raises:
-        SegcliError: As `arrange`; for sizes that differ without ``resize``, with the option as its hint.
+        SegcliError: As `arrange`; for sizes that differ without ``resize``, with the option as its hint; for classes
+            that may come last.
 
     Examples:
         >>> fit(Named("logits.pt", (19, 64, 64)), Named("labels.png", (512, 512)), resize="logits")
@@ -107,13 +111,40 @@ size=(512, 512))
     except SegcliError as error:
         if not resize or error.hint != _RESIZE or 0 in logits.shape + labels.shape:
             raise
-    axes = _n_sizes(logits.shape)
-    size = (labels if resize == "logits" else logits).shape[-axes:]
+    n_sizes = _n_sizes(logits.shape)
+    size = (labels if resize == "logits" else logits).shape[-n_sizes:]
     if resize == "logits":
-        logits = Named(f"{logits.name} resized", (*logits.shape[:-axes], *size))
+        resized = Named(f"{logits.name} resized", (*logits.shape[:-n_sizes], *size)), labels
     else:
-        labels = Named(f"{labels.name} resized", (*labels.shape[:-axes], *size))
-    return Fit(arrange(logits, labels, mode), resize, size)
+        resized = logits, Named(f"{labels.name} resized", (*labels.shape[:-n_sizes], *size))
+    found = Fit(arrange(*resized, mode), resize, size)
+    if not axes and found.layout.mode != "binary":
+        _check_classes_first(logits, labels)
+    return found
+
+
+def _check_classes_first(logits: Named, labels: Named) -> None:
+    n_sizes = _n_sizes(logits.shape)
+    size = labels.shape[-n_sizes:]
+    first, last = logits.shape[-n_sizes:], logits.shape[-n_sizes - 1 : -1]
+    if _distortion(last, size) >= _distortion(first, size):
+        return
+    message = (
+        f"{logits.name} {logits.shape} is {logits.shape[-n_sizes - 1]} classes of {first}, or {logits.shape[-1]} of"
+        f" {last}, which is nearer to the proportions of {labels.name} {labels.shape}"
+    )
+    raise SegcliError(message, hint="say where the classes are: --layout NHWC, last; --layout NCHW, first")
+
+
+def _distortion(size: Shape, other: Shape) -> float:
+    """Return how much more one side must grow than another to bring a size to the other; 1 for like proportions.
+
+    Examples:
+        >>> _distortion((64, 96), (512, 768)), _distortion((96, 19), (512, 768))
+        (1.0, 7.578947368421052)
+    """
+    factors = [after / before for before, after in zip(size, other, strict=True)]
+    return max(factors) / min(factors)
 
 
 def classes_last(logits: Shape, labels: Shape, mode: Mode = "auto") -> tuple[bool, bool]:

@@ -1,12 +1,12 @@
 """Reads a pair of files into what is measured: as views, so that a file larger than memory stays where it is."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from segcli.errors import SegcliError
 from segcli.loss.result import Source
 from segcli.loss.settings import KnownMode, Mode
-from segcli.loss.sources.layout import Fit, Named, Resize, classes_last, fit
+from segcli.loss.sources.layout import Axes, Fit, Named, Resize, classes_last, fit
 from segcli.loss.sources.resizing import ResizeMode, resize_labels, resize_logits
 from segcli.loss.sources.sample import Pair, Sample
 from segcli.tensorio import load_tensor
@@ -24,13 +24,14 @@ class Arrangement:
 
     Attributes:
         mode: How logits and labels belong together; ``auto`` tells by their shapes.
-        layout: ``NCHW``, or ``NHWC`` where classes come last: (H, W, C), (N, H, W, C), (N, D, H, W, C).
+        layout: ``NCHW``, or ``NHWC`` where classes come last: (H, W, C), (N, H, W, C), (N, D, H, W, C). Where nobody
+            said it, they come first, and pairs of which that is doubtful are refused.
         resize: Which of the two is resized where their sizes differ; neither, and that is an error.
         resize_mode: How logits are; labels always take the nearest pixel.
     """
 
     mode: Mode = "auto"
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    layout: Axes = ""
     resize: Resize = ""
     resize_mode: ResizeMode = "bilinear"
 
@@ -81,6 +82,7 @@ def sample_of(pair: Pair, logits: "Tensor", labels: "Tensor", arrangement: Arran
         Named(names[1], tuple(labels.shape)),
         arrangement.mode,
         arrangement.resize,
+        arrangement.layout,
     )
     labels = _whole(labels, pair.labels, found.layout.mode)
     return Sample(

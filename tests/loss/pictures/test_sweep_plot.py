@@ -175,6 +175,26 @@ def test_shares_begin_a_row_of_their_own(tmp_path: Path, figures: list[Figure]) 
     assert figures[0].get_suptitle() == "Unchanged: ce 0.25"
 
 
+def test_shares_stand_below_their_loss(tmp_path: Path, figures: list[Figure]) -> None:
+    dice = [SweepPoint("dice", {"smooth": s}, 0.1942 + 1e-6 * s) for s in (0, 1)]
+    plot_sweep(tmp_path / "sweep.svg", [*dice, *ohem(thresh=THRESHES)])
+    first, loss, share = figures[0].axes
+    assert [first.get_title(loc="left"), share.get_title(loc="left")] == ["dice", "ohem: kept"]
+    assert share.get_subplotspec().colspan == loss.get_subplotspec().colspan == range(1, 2)  # type: ignore[union-attr]
+    # Small differences are written out.
+    figures[0].canvas.draw()
+    assert first.yaxis.get_major_formatter().get_offset() == ""
+
+
+def test_shares_of_many_losses_follow_one_another(tmp_path: Path, figures: list[Figure]) -> None:
+    # Losses of three parameters, in more charts than a row has.
+    plot_sweep(tmp_path / "sweep.svg", ohem(thresh=THRESHES, n_min=(0.1, 0.2, 0.3), k=tuple(range(2)), j=(1, 2, 3)))
+    titles = [axes.get_title(loc="left") for axes in figures[0].axes]
+    half = len(titles) // 2
+    assert half > 3
+    assert titles[half:] == [f"{title}: kept" for title in titles[:half]]
+
+
 @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
 def test_the_same_points_are_the_same_bytes(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib as mpl

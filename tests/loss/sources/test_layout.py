@@ -146,6 +146,42 @@ def test_resizing_hides_no_other_misfit(logits: Shape, labels: Shape, mode: Mode
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("logits", "labels", "words"),
+    [
+        ((64, 96, 19), (512, 768), r"64 classes of \(96, 19\), or 19 of \(64, 96\), which is nearer to .* of b"),
+        ((64, 96, 19), (20, 30), "19 of"),
+        ((1, 64, 96, 19), (1, 510, 770), "19 of"),
+        ((2, 128, 128, 19), (2, 1024, 2048), "19 of"),
+        ((2, 16, 64, 96, 4), (2, 32, 128, 192), r"16 classes of \(64, 96, 4\), or 4 of \(16, 64, 96\)"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("resize", ["logits", "labels"])
+def test_classes_that_may_come_last_are_asked_about(logits: Shape, labels: Shape, words: str, resize: Resize) -> None:
+    with pytest.raises(SegcliError, match=words) as caught:
+        fit(Named("a", logits), Named("b", labels), "auto", resize)
+    assert caught.value.hint == "say where the classes are: --layout NHWC, last; --layout NCHW, first"
+    # Who says it is believed.
+    assert fit(Named("a", logits), Named("b", labels), "auto", resize, "NCHW").resize == resize
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "n_classes"),
+    [
+        ((19, 128, 128), (1024, 2048), 19),
+        ((19, 128, 256), (1024, 2048), 19),
+        ((19, 19, 19), (8, 9), 19),
+        ((2, 19, 65, 129), (2, 512, 1024), 19),
+        ((2, 21, 33, 33), (2, 513, 513), 21),
+        ((2, 4, 16, 64, 96), (2, 32, 128, 192), 4),
+    ],
+    ids=str,
+)
+def test_classes_that_come_first_are_not(logits: Shape, labels: Shape, n_classes: int) -> None:
+    assert fit(Named("a", logits), Named("b", labels), "auto", "logits").layout.n_classes == n_classes
+
+
 def test_what_does_not_fit_once_resized_is_refused() -> None:
     with pytest.raises(SegcliError, match=r"a resized has shape \(2, 1, 8, 10\), expected .* for --mode multiclass"):
         fit(Named("a", (2, 1, 4, 5)), Named("b", (2, 8, 10)), "multiclass", "logits")
