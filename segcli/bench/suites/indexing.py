@@ -1,4 +1,4 @@
-"""Indexing: what turns logits into labels, and what picks pixels."""
+"""Indexing: what turns logits into labels, what picks pixels, and what puts tensors together."""
 
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,22 @@ def _masked(tensors: Tensors) -> Call:
     return lambda: pixels[mask]
 
 
+def _cat(tensors: Tensors) -> Call:
+    import torch
+
+    parts = tensors["logits"], tensors["others"]
+    out = torch.cat(parts, 1)
+    return lambda: torch.cat(parts, 1, out=out)
+
+
+def _stack(tensors: Tensors) -> Call:
+    import torch
+
+    images = [*tensors["logits"], *tensors["others"]]
+    out = torch.stack(images)
+    return lambda: torch.stack(images, out=out)
+
+
 def _best_logit(tensors: Tensors) -> Call:
     return lambda: tensors["logits"].amax(1, keepdim=True)
 
@@ -80,6 +96,29 @@ def _picked_pixels(tensors: Tensors) -> Call:
 
         pixels = tensors["pixels"]
         return functional.embedding(tensors["rows"] * pixels.shape[1] + tensors["columns"], pixels.flatten(0, 1))
+
+    return call
+
+
+def _side_by_side(tensors: Tensors) -> Call:
+    def call() -> "torch.Tensor":
+        logits, others = tensors["logits"], tensors["others"]
+        batch, channels, high, wide = logits.shape
+        both = logits.new_zeros(batch, 2 * channels, high, wide)
+        both[:, :channels] += logits
+        both[:, channels:] += others
+        return both
+
+    return call
+
+
+def _one_after_another(tensors: Tensors) -> Call:
+    def call() -> "torch.Tensor":
+        logits, others = tensors["logits"], tensors["others"]
+        both = logits.new_zeros(2 * len(logits), *logits.shape[1:])
+        for index, image in enumerate((*logits, *others)):
+            both[index] += image
+        return both
 
     return call
 
@@ -129,6 +168,11 @@ def _masked_cost(case: Case) -> Cost:
     return Cost(_copied_bytes(case) + high * wide, 0)
 
 
+def _joined_cost(case: Case) -> Cost:
+    """Read both tensors, write all."""
+    return Cost(4 * case.numel * case.item_bytes, 0)
+
+
 def _tensors(case: Case, generator: "torch.Generator") -> dict[str, "torch.Tensor"]:
     import torch
 
@@ -139,6 +183,7 @@ def _tensors(case: Case, generator: "torch.Generator") -> dict[str, "torch.Tenso
     mask[chosen] = True
     return {
         "logits": torch.randn(case.shape, generator=generator),
+        "others": torch.randn(case.shape, generator=generator),
         "labels": torch.randint(case.channels, (case.batch, *case.size), generator=generator),
         "pixels": torch.randn((*case.size, case.channels), generator=generator),
         "rows": chosen // wide,
@@ -156,9 +201,9 @@ INDEXING = Suite(
     baseline="argmax",
     case=Case(2, 19, (256, 512)),
     tensor="logits",
-    data="logits and pixels (H, W, C) normal(0, 1), labels uniform, 1/16 of the pixels of one image picked",
+    data="logits, others, pixels (H, W, C) normal(0, 1); labels uniform; 1/16 of the pixels of one image picked",
     tensors=_tensors,
-    check_items=8,
+    check_items=16,
     kernels=(
         Kernel("argmax", "logits.argmax(1)", _argmax, _best_logit, _argmax_cost, seen=_logit_at, allocates=False),
         Kernel(
@@ -184,5 +229,23 @@ INDEXING = Suite(
         ),
         Kernel("advanced", "pixels[a, b, :]", _advanced, _picked_pixels, _advanced_cost, against="advanced"),
         Kernel("masked", "pixels[mask]", _masked, _picked_pixels, _masked_cost, against="advanced"),
+        Kernel(
+            "cat",
+            "torch.cat((logits, others), 1)",
+            _cat,
+            _side_by_side,
+            _joined_cost,
+            allocates=False,
+            against="cat",
+        ),
+        Kernel(
+            "stack",
+            "torch.stack of their images",
+            _stack,
+            _one_after_another,
+            _joined_cost,
+            allocates=False,
+            against="cat",
+        ),
     ),
 )

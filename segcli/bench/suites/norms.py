@@ -36,6 +36,13 @@ def _instance(tensors: Tensors) -> Call:
     return lambda: functional.instance_norm(x, weight=weight, bias=bias, eps=_EPS)
 
 
+def _instance_eval(tensors: Tensors) -> Call:
+    from torch.nn import functional
+
+    x, weight, bias, mean, variance = (tensors[name] for name in ("x", "weight", "bias", "mean", "variance"))
+    return lambda: functional.instance_norm(x, mean, variance, weight, bias, use_input_stats=False, eps=_EPS)
+
+
 def _group(tensors: Tensors) -> Call:
     from torch.nn import functional
 
@@ -127,6 +134,7 @@ def _tensors(case: Case, generator: "torch.Generator") -> dict[str, "torch.Tenso
 
 
 _TRAINED: dict[str, Any] = {"forward": _training_cost, "backward": _backward_cost, "leaves": ("x", "weight", "bias")}
+_RUNNING: dict[str, Any] = {**_TRAINED, "forward": _eval_cost, "backward": _eval_backward_cost}
 
 NORMS = Suite(
     name="norm",
@@ -138,20 +146,13 @@ NORMS = Suite(
     check_items=20,
     kernels=(
         Kernel("batch", "batch norm, batch statistics", _batch, _over((0, 2, 3)), **_TRAINED),
-        Kernel(
-            "batch-eval",
-            "batch norm, running statistics",
-            _batch_eval,
-            _plain(_running),
-            _eval_cost,
-            _eval_backward_cost,
-            leaves=("x", "weight", "bias"),
-        ),
+        Kernel("batch-eval", "batch norm, running statistics", _batch_eval, _plain(_running), **_RUNNING),
         Kernel("instance", "instance norm", _instance, _over((2, 3)), **_TRAINED),
-        Kernel("group", f"group norm, {_GROUPS} groups", _group, _plain(_over_groups), **_TRAINED),
+        Kernel("instance-eval", "instance norm, running statistics", _instance_eval, _plain(_running), **_RUNNING),
+        Kernel("group", f"group norm, {_GROUPS} groups, the same in eval", _group, _plain(_over_groups), **_TRAINED),
         Kernel(
             "layer",
-            "layer norm over channels, channels last",
+            "layer norm over channels, channels last, the same in eval",
             _layer,
             _over((3,), "tokens"),
             _training_cost,
