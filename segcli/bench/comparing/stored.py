@@ -1,0 +1,193 @@
+"""A run's JSON back into its dataclasses, each field checked against its annotation. Without torch."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from segcli.bench.results import Reference, Result, Status
+from segcli.bench.runs import Run
+from segcli.errors import SegcliError
+from segcli.jsonlines import source_of_lines
+from segcli.units import format_bytes
+
+SCHEMA = "segcli.bench/1"
+MAX_BYTES = 2**28
+"""A run of the default suites is below 2 MB; parsed, a document takes about ten times its size."""
+
+_LONGEST_SHOWN = 40
+_SAVE_AGAIN = "its writing or its copy did not finish; run segcli bench again with -o"
+
+
+def read_run(path: Path) -> Run:
+    """Read what ``segcli bench --json`` or ``-o run.json`` wrote.
+
+    Every field is checked against its annotation; numbers are finite and none is negative. Fields that are unknown
+    are those of a later version and are passed over; those that have a default may be missing, as in an earlier one.
+
+    Args:
+        path: The file; ``-`` is standard input.
+
+    Raises:
+        SegcliError: Naming file and field, where it is not a run, not whole, or larger than `MAX_BYTES`.
+    """
+    name = "standard input" if str(path) == "-" else str(path)
+    document = _document(path, name)
+    try:
+        run: Run = _decode(Run, document, "")
+        for index, result in enumerate(run.results):
+            _check_result(result, f"results[{index}]")
+        for index, reference in enumerate(run.references):
+            _check_passes(reference, f"references[{index}]")
+    except _MismatchError as error:
+        message = f"{name}: {error}"
+        raise SegcliError(message, hint="write it anew with segcli bench -o run.json") from error
+    return run
+
+
+class _MismatchError(Exception):
+    """A field that is not what its annotation says."""
+
+
+def _document(path: Path, name: str) -> dict[str, Any]:
+    """Parse the file, and look at its schema."""
+    with source_of_lines(path) as (source, _):
+        content = source.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        message = f"{name} is larger than {format_bytes(MAX_BYTES)}, expected a run of segcli bench"
+        raise SegcliError(message, hint="a run of the default suites is below 2 MB")
+    try:
+        document = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        message = f"{name} is not a whole JSON document: {error}"
+        raise SegcliError(message, hint=_SAVE_AGAIN) from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        message = f"{name} has schema {_shown(schema)}, expected {SCHEMA!r}"
+        raise SegcliError(message, hint="compare takes runs: segcli bench -o run.json")
+    return dict(document)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    message = f"it holds {name}, which JSON has no word for"
+    raise ValueError(message)
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - from any annotation and any JSON
+    """Return ``value`` as its annotation wants it."""
+    if kind in _PLAIN:
+        return _PLAIN[kind](value, where)
+    if is_dataclass(kind):
+        return _decode_dataclass(kind, value, where)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(_one_of([member.value for member in kind], value, where))
+    return _CONTAINERS[get_origin(kind)](get_args(kind), value, where)
+
+
+def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - as above
+    if not isinstance(value, dict):
+        _refuse(value, "an object", where)
+    known = {}
+    for field in fields(kind):
+        inside = f"{where}.{field.name}".removeprefix(".")
+        if field.name in value:
+            known[field.name] = _decode(_annotations(kind)[field.name], value[field.name], inside)
+        elif field.default is MISSING and field.default_factory is MISSING:
+            message = f"{inside} is missing"
+            raise _MismatchError(message)
+    return kind(**known)
+
+
+@cache
+def _annotations(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _text(value: Any, where: str) -> str:  # noqa: ANN401 - any JSON
+    return value if isinstance(value, str) else _refuse(value, "text", where)
+
+
+def _truth(value: Any, where: str) -> bool:  # noqa: ANN401 - any JSON
+    return value if isinstance(value, bool) else _refuse(value, "true or false", where)
+
+
+def _whole(value: Any, where: str) -> int:  # noqa: ANN401 - any JSON
+    # A bool is an int to Python.
+    return value if type(value) is int and value >= 0 else _refuse(value, "a whole number of 0 or more", where)
+
+
+def _number(value: Any, where: str) -> float:  # noqa: ANN401 - any JSON
+    if type(value) not in (int, float) or not 0 <= value < math.inf:
+        _refuse(value, "a finite number of 0 or more", where)
+    try:
+        return float(value)
+    except OverflowError:
+        _refuse(value, "a finite number of 0 or more", where)
+
+
+def _one_of(known: list[Any], value: Any, where: str) -> Any:  # noqa: ANN401 - any JSON
+    return value if value in known else _refuse(value, " or ".join(known), where)
+
+
+def _optional(kinds: tuple[Any, ...], value: Any, where: str) -> Any:  # noqa: ANN401 - any JSON
+    if value is None:
+        return None
+    (kind,) = (kind for kind in kinds if kind is not NoneType)
+    return _decode(kind, value, where)
+
+
+def _tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:  # noqa: ANN401 - any JSON
+    if not isinstance(value, list):
+        _refuse(value, "a list", where)
+    each = (kinds[0],) * len(value) if kinds[-1] is Ellipsis else kinds
+    if len(each) != len(value):
+        _refuse(value, f"a list of {len(each)}", where)
+    return tuple(_decode(each[index], item, f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def _mapping(kinds: tuple[Any, ...], value: Any, where: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    if not isinstance(value, dict):
+        _refuse(value, "an object", where)
+    return {name: _decode(kinds[1], item, f"{where}.{name}") for name, item in value.items()}
+
+
+_PLAIN: dict[Any, Callable[[Any, str], Any]] = {str: _text, bool: _truth, int: _whole, float: _number}
+_CONTAINERS: dict[Any, Callable[[Any, Any, str], Any]] = {
+    Union: _optional,
+    UnionType: _optional,
+    tuple: _tuple,
+    dict: _mapping,
+    Literal: lambda known, value, where: _one_of(list(known), value, where),
+}
+
+
+def _refuse(value: Any, expected: str, where: str) -> NoReturn:  # noqa: ANN401 - any JSON
+    message = f"{where} is {_shown(value)}, expected {expected}"
+    raise _MismatchError(message)
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict | list):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    text = "null" if value is None else json.dumps(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "..."
+
+
+def _check_result(result: Result, where: str) -> None:
+    _check_passes(result, where)
+    if result.status is Status.TIMED and (result.median_s is None or not result.samples_s):
+        missing = "median_s" if result.median_s is None else "samples_s"
+        message = f"{where}.{missing} is missing, expected it of a kernel that was timed"
+        raise _MismatchError(message)
+
+
+def _check_passes(timed: Result | Reference, where: str) -> None:
+    """Refuse passes that do not add up to the samples; a run of one pass may leave them out."""
+    if timed.passes and sum(timed.passes) != len(timed.samples_s):
+        message = f"{where}.passes add up to {sum(timed.passes)}, expected {len(timed.samples_s)}, one a sample"
+        raise _MismatchError(message)
