@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from segcli.units import format_number, format_rate
+from segcli.words import printable
 
 if TYPE_CHECKING:
     from segcli.emit import Output
@@ -82,6 +84,53 @@ def progress_of_files(total: int, output: "Output") -> Iterator[Callable[[int, i
         yield advance
 
 
+@dataclass(frozen=True)
+class News:
+    """What a command tells while it works.
+
+    Attributes:
+        advance: Counts work done.
+        latest: Puts the latest result into the bar's text.
+        line: Writes a line to standard error, where there is no terminal for a bar.
+    """
+
+    advance: Callable[[int], None]
+    latest: Callable[[str], None]
+    line: Callable[[str], None]
+
+
+@contextmanager
+def progress_with_news(what: str, total: int, output: "Output") -> Iterator[News]:
+    """Give functions that count work done, and tell of it: in a bar on a terminal, else a line at a time.
+
+    Args:
+        what: What is counted, until there is something to tell.
+        total: How much there is to do.
+        output: Nothing under ``--quiet``.
+    """
+    bar = _bar(output, total, (MofNCompleteColumn(),))
+    if bar is None:
+        yield News(lambda _: None, lambda _: None, (lambda _: None) if output.quiet else _write_line)
+        return
+    task = bar.add_task(what, total=total)
+    with _shown_late(bar) as show:
+
+        def advance(count: int) -> None:
+            bar.advance(task, count)
+            show()
+
+        def latest(text: str) -> None:
+            bar.update(task, description=printable(text))
+            show()
+
+        yield News(advance, latest, lambda _: None)
+
+
+def _write_line(text: str) -> None:
+    sys.stderr.write(f"{printable(text)}\n")
+    sys.stderr.flush()
+
+
 class _RatesColumn(ProgressColumn):
     """Files and bytes a second, since the bar began: those of the last seconds would jump with each large file."""
 
@@ -98,7 +147,7 @@ def _bar(output: "Output", total: int, counts: tuple[ProgressColumn, ...]) -> Pr
     if output.quiet or not total or not console.is_terminal or console.is_dumb_terminal:
         return None
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *counts,
         TimeRemainingColumn(),

@@ -1,56 +1,81 @@
-"""What makes a run's numbers less sure, said with the way out."""
+"""What makes a run's numbers less sure, and what they recommend, said with the way out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from segcli.bench.measuring.environment import Environment
 from segcli.bench.results import Result, Status
+from segcli.bench.worker_advice import advise_workers
 
 # pyperf warns where the standard deviation is 10 % of the mean; for quartiles, which outliers do not move, the same.
 UNSTEADY = 0.10
+# Beyond what two measurements of one ceiling differ by.
+ABOVE_CEILING = 1.05
 # Half the cores busy with something else.
 _BUSY = 0.5
+# Reading the clock takes some 50 ns; in a thousand times that it is 0.1 % of a call.
+_SHORT_S = 5e-5
+_ONE_BY_ONE = "around each call"
 
 
 def advise(results: Sequence[Result], environment: Environment, budget_s: float) -> Iterator[str]:
-    """Give a warning for each kind of doubt, with the kernels that it concerns.
+    """Give a warning for each kind of doubt, with the kernels that it concerns, and what to choose.
 
     Args:
         results: What was found.
         environment: Where.
         budget_s: The time budget.
     """
-    if environment.load is not None and environment.load > _BUSY * environment.cores:
-        yield (
-            f"other load: {environment.load:g} processes were running on {environment.cores} cores before the start; "
-            "close other programs and wait a minute"
-        )
-    if environment.threads > environment.cores:
-        yield (
-            f"{environment.threads} threads share {environment.cores} cores; "
-            f"give --threads {environment.cores} or fewer"
-        )
     timed = [result for result in results if result.status is Status.TIMED]
+    more = f"give more than --time-budget {budget_s:g}"
+    yield from _about_the_machine(environment)
     yield from _unsteady(timed)
     few = [result for result in timed if result.ci95_s is None]
-    if few:
-        yield f"too few samples for a 95 % interval: {_named(few)}; give more than --time-budget {budget_s:g}"
+    yield from _told(few, lambda names: f"too few samples for a 95 % interval: {names}; {more}")
     falling = [result for result in timed if not result.steady]
-    if falling:
-        yield f"still getting faster when warm-up ended: {_named(falling)}; give more than --time-budget {budget_s:g}"
+    yield from _told(falling, lambda names: f"still getting faster when warm-up ended: {names}; {more}")
     late = [result for result in results if result.status is Status.SKIPPED and "budget" in result.reason]
-    if late:
-        yield f"not reached in time: {_named(late)}; give more than --time-budget {budget_s:g}"
+    yield from _told(late, lambda names: f"not reached in time: {names}; {more}")
+    short = [result for result in timed if _ONE_BY_ONE in result.timer and (result.median_s or 0) < _SHORT_S]
+    yield from _told(
+        short,
+        lambda names: f"so short that reading the clock is more than 0.1 % of a call: {names}; give a larger --size",
+    )
+    yield from _dropped(results)
+    yield from _above(timed)
+    yield from advise_workers(timed)
+
+
+def _about_the_machine(environment: Environment) -> Iterator[str]:
+    threads, cores = environment.threads, environment.cores
+    if environment.load is not None and environment.load > _BUSY * cores:
+        yield (
+            f"other load: {environment.load:g} processes were running on {cores} cores before the start; "
+            "close other programs and wait a minute"
+        )
+    if threads > cores:
+        yield f"{threads} threads share {cores} cores; give --threads {cores} or fewer"
+    limit = next((name for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS") if name in environment.variables), "")
+    # Torchrun's ranks share the cores.
+    if limit and threads < cores and "LOCAL_WORLD_SIZE" not in environment.variables:
+        yield (
+            f"{limit} is {environment.variables[limit]}, so {threads} of {cores} cores compute; "
+            f"give --threads {cores} for all of them"
+        )
+    processor = environment.processor
+    if processor.governor == "powersave" and environment.gpu is None:
+        yield "the governor is powersave, which may keep the clock low; set it to performance while timing"
+    if processor.on_battery:
+        yield "the machine runs on its battery, which may keep the clock low; plug it in"
 
 
 def _unsteady(timed: Sequence[Result]) -> Iterator[str]:
-    spreads = {_name(result): spread(result) for result in timed}
-    wide = {name: share for name, share in spreads.items() if share > UNSTEADY}
+    wide = [result for result in timed if spread(result) > UNSTEADY]
     if wide:
-        worst = max(wide, key=lambda name: wide[name])
+        worst = max(wide, key=spread)
         yield (
             f"unsteady clock: the middle half of the samples spreads over more than {UNSTEADY:.0%} of the median for "
-            f"{len(wide)} of {len(timed)} (worst: {worst}, {wide[worst]:.0%}); close other programs, fix the clock "
-            "rate, or give a longer --time-budget"
+            f"{len(wide)} of {len(timed)} (worst: {_name(worst)}, {spread(worst):.0%}); close other programs, fix the "
+            "clock rate, or give a longer --time-budget"
         )
 
 
@@ -61,10 +86,39 @@ def spread(result: Result) -> float:
     return (result.quartiles_s[1] - result.quartiles_s[0]) / result.median_s
 
 
+def _dropped(results: Sequence[Result]) -> Iterator[str]:
+    throttled = [result for result in results if result.dropped]
+    if throttled:
+        count = sum(result.dropped for result in throttled)
+        yield (
+            f"{count} sample{'s' if count > 1 else ''} dropped while the GPU was throttled: {_named(throttled)}; "
+            "cool it, or raise its power limit"
+        )
+
+
+def _above(timed: Sequence[Result]) -> Iterator[str]:
+    above = [result for result in timed if (result.fraction or 0) > ABOVE_CEILING]
+    if above:
+        worst = max(above, key=lambda result: result.fraction or 0)
+        yield (
+            f"above the ceiling: {len(above)} of {len(timed)} (most: {_name(worst)}, {worst.fraction:.0%}); their "
+            "count of bytes or FLOPs is wrong, or the ceilings were measured while something else ran"
+        )
+
+
+def _told(concerned: Sequence[Result], words: Callable[[str], str]) -> Iterator[str]:
+    if concerned:
+        yield words(_named(concerned))
+
+
 def _name(result: Result) -> str:
-    return f"{result.suite}/{result.kernel} {result.mode}"
+    variant = f" ({result.variant})" if result.variant else ""
+    condition = "" if result.caches == "hot" else f" {result.caches}"
+    return f"{result.suite}/{result.kernel}{variant} {result.mode}{condition}"
 
 
 def _named(results: Sequence[Result], most: int = 3) -> str:
-    more = f" and {len(results) - most} more" if len(results) > most else ""
-    return ", ".join(_name(result) for result in results[:most]) + more
+    # One kernel at several sizes is named once.
+    names = list(dict.fromkeys(map(_name, results)))
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,10 +1,12 @@
 """What a kernel of the bench is: how it is made, what it must equal, what it costs. Plain data, without torch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from math import prod
 from typing import TYPE_CHECKING
+
+from segcli.bench.measuring.conditions import Caches, Span
 
 if TYPE_CHECKING:
     import torch
@@ -108,6 +110,10 @@ class Kernel:
         bounded: Whether the machine's ceilings bound it: no for what waits for processes or crosses a bus.
         items: How many items a call handles, such as frames; None where that means nothing.
         unit: What items are, in the plural.
+        unchecked: Why there is nothing to compare it with, so that its answers count as right; empty where they are
+            compared.
+        by_default: Whether it is timed where neither its suite nor kernels are asked for.
+        check_items: As the suite's, where its own comparison holds more; 0 where it does not.
     """
 
     name: str
@@ -126,6 +132,9 @@ class Kernel:
     bounded: bool = True
     items: Callable[[Case], int] | None = None
     unit: str = ""
+    unchecked: str = ""
+    by_default: bool = True
+    check_items: int = 0
 
     @property
     def modes(self) -> tuple[Mode, ...]:
@@ -162,6 +171,8 @@ class Suite:
         kernels: The contenders.
         default_modes: The modes that are timed where none is asked for; those that a kernel has not are left out.
         by_default: Whether it is timed where no suite is asked for.
+        caches: Where calls may find their data: no cold ones where that makes no sense, as for what loads files.
+        spans: Whose clocks may time it: not the device's for what works on the host.
     """
 
     name: str
@@ -174,11 +185,13 @@ class Suite:
     kernels: tuple[Kernel, ...]
     default_modes: tuple[Mode, ...] = tuple(Mode)
     by_default: bool = True
+    caches: tuple[Caches, ...] = tuple(Caches)
+    spans: tuple[Span, ...] = tuple(Span)
 
     def baseline_of(self, kernel: Kernel) -> str:
         """Return the name of the kernel that this one's speed-up is measured against."""
         return kernel.against or self.baseline
 
-    def peak_bytes(self, case: Case) -> int:
-        """Estimate the memory that timing this suite takes."""
-        return case.numel * 8 * self.check_items
+    def peak_bytes(self, case: Case, kernels: Iterable[Kernel] = ()) -> int:
+        """Estimate the memory that timing some of this suite's kernels takes."""
+        return case.numel * 8 * max([self.check_items, *(kernel.check_items for kernel in kernels)])

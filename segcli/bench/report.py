@@ -1,111 +1,89 @@
-"""A run, and the catalogue, as tables."""
+"""A run as tables: one for each suite, mode, size and dtype, with a row a kernel."""
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
-from segcli.bench.kernel import Mode
-from segcli.bench.listing import Catalogue, Entry, SuiteEntry
+from segcli.bench.ceilings.ceiling import Ceilings
 from segcli.bench.results import Result, Status
 from segcli.bench.runs import Run
 from segcli.table import Cell, Column, Table
-from segcli.units import format_shape, format_size
+from segcli.units import format_bytes, format_rate, format_seconds, format_shape
 
-_COLUMNS = (
-    Column("kernel"),
-    Column("median", "seconds"),
-    Column("± 95 %", "seconds"),
-    Column("IQR", "seconds"),
-    Column("bytes/s", "rate", "B/s"),
-    Column("FLOP/s", "rate", "FLOP/s"),
-    Column("speed-up", "ratio"),
-    Column("time", "bar"),
-)
-_RECORD_COLUMNS = (
-    Column("suite"),
-    Column("kernel"),
-    Column("mode"),
-    Column("size"),
-    Column("dtype"),
-    Column("device"),
-    Column("status"),
-    Column("median", "seconds"),
-    Column("ci95 low", "seconds"),
-    Column("ci95 high", "seconds"),
-    Column("quartile 1", "seconds"),
-    Column("quartile 3", "seconds"),
-    Column("samples", "count"),
-    Column("calls", "count"),
-    Column("bytes", "count"),
-    Column("flops", "count"),
-    Column("bytes per s", "rate", "B/s"),
-    Column("flops per s", "rate", "FLOP/s"),
-    Column("speedup", "ratio"),
-    Column("error", "number"),
-    Column("reason"),
-)
-_CATALOGUE_COLUMNS = (
-    Column("kernel"),
-    Column("computes"),
-    Column("modes"),
-    Column("bytes", "bytes"),
-    Column("FLOPs", "count"),
-)
-_LEGEND = (
-    "± 95 %: half the confidence interval of the median. IQR: the width of the middle half of the samples.",
-    "bytes/s, FLOP/s: what a call must move and compute, by formula, over the median; a multiply-add is 2 FLOPs.",
-    "time: a bar as long as the median; the slowest of a table has 8.",
-)
+# The first that was timed is what a table is about: what is bounded by memory is told best from there, and what a
+# kernel takes beside its launch is the kernel's own.
+_PREFERRED = (("hot", "device"), ("hot", "host"), ("cold", "device"), ("cold", "host"))
+# Of one kernel, and of several.
 _FATES = {
-    Status.WRONG: "is wrong and was not timed",
-    Status.UNSUPPORTED: "is not supported here",
-    Status.FAILED: "failed",
-    Status.SKIPPED: "was not timed",
+    Status.WRONG: ("is wrong and was not timed", "are wrong and were not timed"),
+    Status.UNSUPPORTED: ("is not supported here", "are not supported here"),
+    Status.FAILED: ("failed", "failed"),
+    Status.SKIPPED: ("was not timed", "were not timed"),
+}
+_LEGEND = {
+    "± 95 %": "half the confidence interval of the median.",
+    "cold": "the median of calls that find nothing of their own in the caches.",
+    "host": "the median by the host's clock, launches included.",
+    "bytes/s": "what a call must move, by formula, over the median.",
+    "FLOP/s": "what a call must compute, by formula, over the median; a multiply-add is 2 FLOPs.",
+    "of ceiling": "the least time that this machine's ceilings allow, over the median; above 100% a count is wrong.",
+    "bound": "which ceiling that is: memory (or the cache that holds the data), compute, or the smallest call.",
+    "peak": "the most memory that a call holds beyond its inputs.",
+    "time": "a bar as long as the median; the slowest of a table has 8.",
 }
 
 
+@dataclass(frozen=True)
+class _Line:
+    """One kernel of a table, under all conditions that it was timed under."""
+
+    main: Result
+    cold: Result | None
+    host: Result | None
+
+    @property
+    def all(self) -> tuple[Result, ...]:
+        return tuple(one for one in (self.main, self.cold, self.host) if one is not None)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A column with what stands in it, and whether anything does."""
+
+    column: Column
+    cell: Callable[[_Line], Cell]
+    always: bool = False
+
+
+_FIELDS = (
+    _Field(Column("kernel"), lambda line: name_of(line.main), always=True),
+    _Field(Column("median", "seconds"), lambda line: _median(line.main), always=True),
+    _Field(Column("± 95 %", "seconds"), lambda line: _half_width(line.main), always=True),
+    _Field(Column("cold", "seconds", spare=5), lambda line: _beside(line.main, line.cold)),
+    _Field(Column("host", "seconds", spare=7), lambda line: _beside(line.main, line.host)),
+    _Field(Column("bytes/s", "rate", "B/s", spare=3), lambda line: line.main.bytes_per_s),
+    _Field(Column("FLOP/s", "rate", "FLOP/s", spare=2), lambda line: line.main.flops_per_s),
+    _Field(Column("of ceiling", "share"), lambda line: line.main.fraction),
+    _Field(Column("bound", spare=6), lambda line: line.main.bound),
+    _Field(Column("speed-up", "ratio"), lambda line: line.main.speedup, always=True),
+    _Field(Column("peak", "bytes", spare=1), lambda line: line.main.peak_bytes),
+    _Field(Column("time", "bar", spare=4), lambda line: line.main.time_share, always=True),
+)
+
+
 def run_tables(run: Run) -> list[Table]:
-    """Return a table for each suite and mode, for people."""
-    groups = groupby(run.results, key=lambda result: (result.suite, result.mode))
+    """Return the machine with its ceilings, the tables, and how to read them."""
+    groups = groupby(run.results, key=lambda result: (result.suite, result.mode, result.size, result.dtype))
+    tables = [_table(list(results)) for _, results in groups]
+    shown = {column.name for table in tables for column in table.columns}
+    legend = [f"{name}: {words}" for name, words in _LEGEND.items() if name in shown]
     data = [f"data of {suite}: {words}." for suite, words in run.data.items()]
-    legend = Table("how to read this", notes=(*_LEGEND, *data))
-    return [_header(run), *(_table(list(results)) for _, results in groups), legend]
+    return [_header(run), *tables, Table("how to read this", notes=(*legend, *data))]
 
 
-def run_records(run: Run) -> list[Table]:
-    """Return one table with a row a result, for CSV."""
-    return [Table("bench", _RECORD_COLUMNS, [_record(result) for result in run.results])]
-
-
-def catalogue_tables(found: Catalogue) -> list[Table]:
-    """Return a table for each suite of the catalogue, for people."""
-    return [_catalogue_table(suite) for suite in found.suites]
-
-
-def catalogue_records(found: Catalogue) -> list[Table]:
-    """Return one table with a row a kernel, for CSV."""
-    columns = (
-        Column("suite"),
-        Column("shape"),
-        *_CATALOGUE_COLUMNS[:3],
-        Column("bytes", "count"),
-        _CATALOGUE_COLUMNS[4],
-    )
-    rows = [
-        (suite.name, format_shape(suite.shape), *_catalogue_row(entry))
-        for suite in found.suites
-        for entry in suite.kernels
-    ]
-    return [Table("kernels", columns, rows)]
-
-
-def _catalogue_table(suite: SuiteEntry) -> Table:
-    title = f"{suite.name}: {suite.tensor} {format_shape(suite.shape)} {suite.kernels[0].dtype}"
-    rows = [_catalogue_row(entry) for entry in suite.kernels]
-    return Table(title, _CATALOGUE_COLUMNS, rows, (f"data: {suite.data}.",))
-
-
-def _catalogue_row(entry: Entry) -> tuple[Cell, ...]:
-    modes = "forward, +backward" if Mode.TRAINING.value in entry.modes else "forward"
-    return entry.kernel, entry.what, modes, entry.bytes, entry.flops
+def name_of(result: Result) -> str:
+    """Return a kernel's name with its variant."""
+    return f"{result.kernel}, {result.variant}" if result.variant else result.kernel
 
 
 def _header(run: Run) -> Table:
@@ -113,65 +91,126 @@ def _header(run: Run) -> Table:
     threads = f"{where.threads} thread{'s' if where.threads > 1 else ''} on {where.cores} cores"
     machine = where.gpu.name if where.gpu else f"{where.cpu}, {threads}"
     partial = " (interrupted)" if run.partial else ""
-    kept = ", freed memory kept" if where.flags.keep_freed_memory else ""
-    method = f"hot caches, {run.method.timer}, contenders in turn, denormals flushed{kept}; seed {run.seed}"
-    return Table(f"{machine}; torch {where.torch}, {where.os}{partial}", notes=(method,))
+    notes = [] if run.ceilings is None else [_ceilings(run.ceilings)]
+    return Table(f"{machine}; torch {where.torch}, {where.os}{partial}", notes=(*notes, _method(run)))
+
+
+def _ceilings(ceilings: Ceilings) -> str:
+    memory = format_rate(ceilings.bandwidths[-1].best_bytes_per_s, "B/s")
+    fastest = max(ceilings.bandwidths, key=lambda each: each.best_bytes_per_s)
+    cached = f"{format_rate(fastest.best_bytes_per_s, 'B/s')} in caches ({format_bytes(fastest.footprint_bytes)})"
+    rates = ", ".join(f"{format_rate(rate, 'FLOP/s')} {dtype}" for dtype, rate in ceilings.flops_per_s.items())
+    return f"ceilings: {memory} memory, {cached}, {rates}, {format_seconds(ceilings.call_s)} the smallest call"
+
+
+def _method(run: Run) -> str:
+    method, flags = run.method, run.environment.flags
+    passes = f"{method.passes} pass{'es' if method.passes > 1 else ''}"
+    settled = {
+        "denormals flushed": flags.flush_denormal,
+        "freed memory kept": flags.keep_freed_memory,
+        "TF32": flags.tf32,
+    }
+    said = [passes, f"{' and '.join(method.caches)} caches", "contenders in turn"]
+    return f"{', '.join((*said, *(words for words, is_so in settled.items() if is_so)))}; seed {run.seed}"
 
 
 def _table(results: list[Result]) -> Table:
     first = results[0]
     title = f"{first.suite}, {first.mode}: {first.tensor} {format_shape(first.shape)} {first.dtype}"
-    fates = [f"{result.kernel} {_FATES[result.status]}: {result.reason}" for result in results if result.reason]
-    return Table(title, _COLUMNS, [_row(result) for result in results], (*_baselines(results), *fates))
+    lines = list(_lines(results))
+    fields = [field for field in _with_items(lines) if field.always or any(_says(field.cell(line)) for line in lines)]
+    rows = [[field.cell(line) for field in fields] for line in lines]
+    notes = (*_about(lines[0].main), *_baselines(lines), *_fates(lines), *_unchecked(lines))
+    return Table(title, [field.column for field in fields], rows, notes)
 
 
-def _baselines(results: list[Result]) -> list[str]:
+def _lines(results: Sequence[Result]) -> Iterator[_Line]:
+    """Put the conditions of a kernel into one line."""
+    by_kernel: dict[str, dict[tuple[str, str], Result]] = {}
+    for result in results:
+        by_kernel.setdefault(name_of(result), {})[result.caches, result.span] = result
+    for found in by_kernel.values():
+        caches, span = next(condition for condition in _PREFERRED if condition in found)
+        yield _Line(
+            found[caches, span],
+            cold=found.get(("cold", span)) if caches == "hot" else None,
+            host=found.get((caches, "host")) if span == "device" else None,
+        )
+
+
+def _with_items(lines: Sequence[_Line]) -> list[_Field]:
+    """Return the columns, with items a second by their own name before memory."""
+    fields = list(_FIELDS)
+    for unit in dict.fromkeys(line.main.unit for line in lines if line.main.items_per_s is not None):
+        column = Column(f"{unit}/s", "number", spare=8)
+        fields.insert(-2, _Field(column, lambda line, unit=unit: _items(line, unit)))  # type: ignore[misc]
+    return fields
+
+
+def _items(line: _Line, unit: str) -> Cell:
+    found = line.main.items_per_s if line.main.unit == unit else None
+    return None if found is None else float(f"{found:.3g}")
+
+
+def _says(cell: Cell) -> bool:
+    return cell is not None and cell != ""
+
+
+def _median(result: Result) -> Cell:
+    return result.status.value if result.median_s is None else result.median_s
+
+
+def _beside(main: Result, other: Result | None) -> Cell:
+    """Return a median under another condition; what was not timed at all is said once."""
+    return None if other is None or main.median_s is None else _median(other)
+
+
+def _half_width(result: Result) -> float | None:
+    return None if result.ci95_s is None else (result.ci95_s[1] - result.ci95_s[0]) / 2
+
+
+def _about(main: Result) -> list[str]:
+    """Say what the median is of, where that is not the usual."""
+    if (main.caches, main.span) == ("hot", "device"):
+        return ["median: of the device alone, hot caches"]
+    return [] if main.caches == "hot" else [f"median: {main.caches} caches"]
+
+
+def _baselines(lines: Sequence[_Line]) -> list[str]:
     """Say against what speed-ups are, a line each where a table has several baselines."""
-    compared = [result for result in results if result.speedup is not None and result.baseline != result.kernel]
-    names = list(dict.fromkeys(result.baseline for result in compared))
-    if len(names) == 1 and len({result.baseline for result in results}) == 1:
+    mains = [line.main for line in lines]
+    compared = [one for one in mains if one.speedup is not None and name_of(one) != one.baseline]
+    names = list(dict.fromkeys(one.baseline for one in compared))
+    if len(names) == 1 and len({one.baseline for one in mains}) == 1:
         return [f"speed-up: against {names[0]}"]
     return [
-        f"speed-up of {', '.join(result.kernel for result in compared if result.baseline == name)}: against {name}"
+        f"speed-up of {', '.join(name_of(one) for one in compared if one.baseline == name)}: against {name}"
         for name in names
     ]
 
 
-def _row(result: Result) -> tuple[Cell, ...]:
-    low, high = result.ci95_s or (None, None)
-    half_width = None if low is None or high is None else (high - low) / 2
-    iqr = None if result.quartiles_s is None else result.quartiles_s[1] - result.quartiles_s[0]
-    return (
-        result.kernel,
-        result.median_s if result.median_s is not None else result.status.value,
-        half_width,
-        iqr,
-        result.bytes_per_s,
-        result.flops_per_s,
-        result.speedup,
-        result.time_share,
-    )
+def _fates(lines: Sequence[_Line]) -> list[str]:
+    """Say what became of kernels that were not timed, a line for each reason."""
+    found: dict[tuple[str, Status, str], list[str]] = {}
+    for line in lines:
+        untimed = [one for one in line.all if one.reason]
+        for one in untimed:
+            # Once for all conditions where it is the same.
+            where = "" if len(untimed) == len(line.all) else f" ({one.caches} caches, {one.span}'s clock)"
+            names = found.setdefault((where, one.status, one.reason), [])
+            if name_of(one) not in names:
+                names.append(name_of(one))
+    return [
+        f"{', '.join(names)}{where} {_FATES[status][len(names) > 1]}: {reason}"
+        for (where, status, reason), names in found.items()
+    ]
 
 
-def _record(result: Result) -> tuple[Cell, ...]:
-    return (
-        result.suite,
-        result.kernel,
-        result.mode,
-        format_size(result.size),
-        result.dtype,
-        result.device,
-        result.status.value,
-        result.median_s,
-        *(result.ci95_s or (None, None)),
-        *(result.quartiles_s or (None, None)),
-        len(result.samples_s),
-        result.calls,
-        result.bytes,
-        result.flops,
-        result.bytes_per_s,
-        result.flops_per_s,
-        result.speedup,
-        result.error,
-        result.reason,
-    )
+def _unchecked(lines: Sequence[_Line]) -> list[str]:
+    """Say which answers nobody has looked at, a line for each reason."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        if line.main.unchecked:
+            found.setdefault(line.main.unchecked, []).append(name_of(line.main))
+    return [f"unchecked, compared with nothing: {', '.join(names)}: {why}" for why, names in found.items()]

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from segcli.bench.ceilings.ceiling import Bound
-from segcli.bench.kernel import Kernel, Mode
-from segcli.bench.measuring.conditions import Condition
+from segcli.bench.ceilings.ceiling import Bound, Ceilings
+from segcli.bench.ceilings.standing import footprint_bytes, standing
+from segcli.bench.kernel import Case, Kernel, Mode
+from segcli.bench.measuring.conditions import Caches, Condition, Span
 from segcli.bench.measuring.order_statistics import summarise
-from segcli.bench.measuring.sampling import Sampling, Stop
+from segcli.bench.measuring.sampling import Sampling, Stop, pooled
 
 if TYPE_CHECKING:
-    from segcli.bench.measuring.correctness import Prepared
     from segcli.bench.plan import Group
 
 _FEWEST_FOR_QUARTILES = 4
@@ -51,12 +51,13 @@ class Result:
         variant: What was changed about the kernel: ``channels-last``, ``compiled``, or empty.
         status: What became of it.
         reason: Why it was not timed, or empty.
+        unchecked: Why its answers were compared with nothing, or empty.
         median_s: Median seconds a call.
         ci95_s: 95 % confidence interval of the median, by order statistics; None below six samples.
         quartiles_s: The first and the third quartile; None below four samples.
         baseline: The kernel that the speed-up is measured against.
         speedup: The baseline's median over this one.
-        time_share: The median over that of the slowest kernel of its suite and mode.
+        time_share: The median over that of the slowest kernel of its group under the same condition.
         bytes: What must be read and written, by formula.
         flops: Floating-point operations, by formula.
         bytes_per_s: Bytes over the median.
@@ -70,6 +71,7 @@ class Result:
         calls: Calls a sample.
         samples_s: Seconds a call, one a sample, in the order taken.
         passes: How many of the samples were taken in each pass over the suites, minutes apart where a run is long.
+        timer: What was read, in words.
         fraction: The least time that the machine's ceilings allow, over the median; None without ceilings.
         bound: Which ceiling that is.
         peak_bytes: The most memory that a call holds beyond its inputs, its output included.
@@ -118,6 +120,8 @@ class Result:
     unit: str = ""
     items_per_s: float | None = None
     dropped: int = 0
+    unchecked: str = ""
+    timer: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,27 +181,46 @@ def untimed(
         flops=cost.flops,
         allocates=kernel.allocates or group.mode is Mode.TRAINING,
         baseline=group.suite.baseline_of(kernel),
+        items=None if kernel.items is None else kernel.items(group.case),
+        unit=kernel.unit,
+        unchecked=kernel.unchecked,
     )
 
 
-def timed(bare: Result, prepared: "Prepared", sampling: Sampling) -> Result:
-    """Put what was measured into a result."""
+def timed(bare: Result, samplings: Sequence[Sampling]) -> Result:
+    """Put what was measured, pass by pass, into a result."""
+    sampling = pooled(samplings)
     summary = summarise(sampling.samples_s)
     return replace(
         bare,
+        status=Status.TIMED,
+        reason="",
         median_s=summary.median,
         ci95_s=summary.ci95,
         quartiles_s=summary.quartiles if len(sampling.samples_s) >= _FEWEST_FOR_QUARTILES else None,
         bytes_per_s=_rate(bare.bytes, summary.median),
         flops_per_s=_rate(bare.flops, summary.median),
-        error=prepared.error,
-        tolerance=prepared.tolerance,
         stopped=sampling.stopped,
         steady=sampling.steady,
         warm_up_calls=sampling.warm_up_calls,
         calls=sampling.calls,
         samples_s=sampling.samples_s,
+        passes=tuple(len(each.samples_s) for each in samplings),
+        items_per_s=_rate(bare.items or 0, summary.median),
+        dropped=sampling.dropped,
     )
+
+
+def with_standing(result: Result, kernel: Kernel, case: Case, ceilings: Ceilings | None) -> Result:
+    """Compare a timed result with what the machine can do, where that bounds the kernel."""
+    if ceilings is None or not kernel.bounded or not result.bytes:
+        return result
+    mode, caches, span = Mode(result.mode), Caches(result.caches), Span(result.span)
+    footprint = footprint_bytes(kernel, case, mode)
+    found = standing(
+        result.bytes, result.flops, footprint, result.median_s, result.dtype, ceilings, caches=caches, span=span
+    )
+    return result if found is None else replace(result, fraction=found.fraction, bound=found.bound)
 
 
 def _rate(count: int, seconds: float) -> float | None:
@@ -206,16 +229,22 @@ def _rate(count: int, seconds: float) -> float | None:
 
 
 def with_speedups(results: Sequence[Result]) -> list[Result]:
-    """Compare every timed result with its baseline and with the slowest of its suite and mode."""
-    medians = {(result.suite, result.mode, result.kernel): result.median_s for result in results}
-    slowest: dict[tuple[str, str], float] = {}
+    """Compare every timed result with its baseline and with the slowest of its group, under the same condition."""
+    medians = {(_table(result), result.kernel): result.median_s for result in results if not result.variant}
+    slowest: dict[_Table, float] = {}
     for result in results:
-        group = (result.suite, result.mode)
-        slowest[group] = max(slowest.get(group, 0.0), result.median_s or 0.0)
+        table = _table(result)
+        slowest[table] = max(slowest.get(table, 0.0), result.median_s or 0.0)
     return [
-        _compared(result, medians.get((result.suite, result.mode, result.baseline)), slowest[result.suite, result.mode])
-        for result in results
+        _compared(result, medians.get((_table(result), result.baseline)), slowest[_table(result)]) for result in results
     ]
+
+
+_Table = tuple[str, str, tuple[int, int], str, str, str]
+
+
+def _table(result: Result) -> _Table:
+    return result.suite, result.mode, result.size, result.dtype, result.caches, result.span
 
 
 def _compared(result: Result, baseline_s: float | None, slowest_s: float) -> Result:

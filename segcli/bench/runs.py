@@ -1,32 +1,56 @@
 """A run of the bench: from what was asked for to what was found."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segcli.bench.advice import advise
 from segcli.bench.ceilings.ceiling import Ceilings
+from segcli.bench.measuring.cold import cache_size
+from segcli.bench.measuring.conditions import Caches
 from segcli.bench.measuring.environment import Environment, available_bytes, environment_of, settled_process
+from segcli.bench.measuring.instruments import Instruments, instruments_for, lone_instruments
 from segcli.bench.measuring.sampling import Rule
-from segcli.bench.measuring.session import STEPS_A_KERNEL, Session
-from segcli.bench.measuring.timer import Timer, timer_for
+from segcli.bench.measuring.session import Session, steps_of
+from segcli.bench.measuring.timer import Timer
+from segcli.bench.measuring.workload import HELD_BYTES
+from segcli.bench.plan import Group as Planned
 from segcli.bench.plan import Request, plan, refuse_too_large
-from segcli.bench.results import Reference, Result, Status, with_speedups
+from segcli.bench.results import Reference, Result, Status
 from segcli.errors import ExitCode, SegcliError
 
 if TYPE_CHECKING:
     import torch
 
+    from segcli.launch import Group
+
 
 @dataclass(frozen=True)
 class Method:
-    """How was measured, in words and numbers."""
+    """How was measured, in words and numbers.
+
+    Attributes:
+        timer: What is read for calls that find hot caches, as the host sees them.
+        caches: Where calls found their data: ``hot``, ``cold``.
+        spans: By whose clock: ``host``, ``device``.
+        passes: Walks over all groups.
+        rule: When a pass had enough samples of a kernel.
+        budget_s: Seconds for all of it.
+        cache_bytes: The last-level cache, twice of which is overwritten before a cold call.
+        cache_known: Whether the system says its size; else it is assumed.
+        throttling: How a throttled GPU is seen, or why it is not.
+    """
 
     timer: str
-    caches: str
+    caches: tuple[str, ...]
+    spans: tuple[str, ...]
+    passes: int
     rule: Rule
     budget_s: float
+    cache_bytes: int
+    cache_known: bool
+    throttling: str
 
 
 @dataclass(frozen=True)
@@ -64,13 +88,13 @@ class Run:
 
 
 def steps(request: Request) -> int:
-    """Return how many steps a run counts: a kernel is one when it has been compared, and another when it is done.
+    """Return how many steps a run counts: a kernel is one when it has been compared, and one more after each pass.
 
     Examples:
-        >>> steps(Request(suites=("conv",)))
+        >>> steps(Request(suites=("conv",), passes=1))
         28
     """
-    return STEPS_A_KERNEL * sum(len(group.kernels) for group in plan(request))
+    return steps_of(plan(_settled(request)[0]), request.passes)
 
 
 def run(
@@ -78,48 +102,100 @@ def run(
     advance: Callable[[int], None] = lambda _: None,
     timer: Timer | None = None,
     rule: Rule | None = None,
+    *,
+    found: Callable[[Result], None] = lambda _: None,
+    instruments: Instruments | None = None,
+    group: "Group | None" = None,
 ) -> Run:
     """Time what was asked for.
 
-    The budget is shared out group by group, in proportion to the kernels still to come; what a group leaves over goes
-    to those after it. Ctrl-C ends the run and what is finished is returned, marked partial.
+    The budget is shared out over passes and groups, in proportion to the kernels still to come; what a group leaves
+    over goes to those after it. Ctrl-C ends the run and what is finished is returned, marked partial.
 
     Args:
         request: What to time.
         advance: Called with the steps done; there are `steps(request)` in all.
-        timer: What times; by default what suits the device.
+        timer: What times under every condition, ceilings unmeasured; by default what suits the device.
         rule: When enough is enough.
+        found: Called with each result as far as it is known, again after each pass.
+        instruments: What measures, in place of ``timer``.
+        group: The ranks that measure together; they must be given the same request.
 
     Raises:
         SegcliError: For a request that cannot be met: unknown names, no such device, not enough memory.
 
     Examples:
-        >>> found = run(Request(suites=("norm",), kernel="group", modes=("forward",), size=(4, 4), budget_s=0.05))
+        >>> norm = Request(suites=("norm",), kernel="group", modes=("forward",), sizes=((4, 4),), caches=("hot",))
+        >>> found = run(replace(norm, budget_s=0.05, passes=1))
         >>> [(result.kernel, result.status.value, result.flops) for result in found.results]
         [('group', 'timed', 12288)]
     """
     from segcli.device import use_threads
 
+    request, device = _settled(request)
     groups = plan(request)
-    device = _device(request.device)
-    refuse_too_large(groups, available_bytes(device))
+    refuse_too_large(groups, available_bytes(device), _beside_bytes(groups, device))
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    with settled_process() as flags:
+    with settled_process(tf32=request.tf32) as flags:
         use_threads(request.threads)
         environment = environment_of(device, flags)
-        session = Session(request, device, timer or timer_for(device), rule or Rule(), advance)
+        tools = instruments or _instruments(device, groups, timer, group)
+        session = Session(request, device, tools, rule or Rule(), advance, found)
         session.run(groups)
-    results = with_speedups(session.results)
+    results = session.results()
     return Run(
         started=started,
         environment=environment,
-        method=Method(session.timer.name, "hot", session.rule, request.budget_s),
+        method=_method(groups, session),
         seed=request.seed,
         data={group.suite.name: group.suite.data for group in groups},
         results=tuple(results),
         warnings=tuple(advise(results, environment, request.budget_s)),
         partial=session.interrupted,
+        ceilings=session.ceilings,
+        references=tuple(session.references()),
     )
+
+
+def _instruments(
+    device: "torch.device", groups: Sequence[Planned], timer: Timer | None, group: "Group | None"
+) -> Instruments:
+    if timer is not None:
+        return lone_instruments(timer)
+    return instruments_for(device, cold=_is_cold(groups), group=group)
+
+
+def _is_cold(groups: Sequence[Planned]) -> bool:
+    return any(condition.caches is Caches.COLD for group in groups for condition in group.conditions)
+
+
+def _beside_bytes(groups: Sequence[Planned], device: "torch.device") -> int:
+    """Return what is held beside the group that is timed."""
+    return HELD_BYTES + (cache_size(device).flush_bytes if _is_cold(groups) else 0)
+
+
+def _method(groups: Sequence[Planned], session: Session) -> Method:
+    conditions = [condition for group in groups for condition in group.conditions]
+    tools = session.instruments
+    return Method(
+        timer=tools.timer_of(conditions[0]).name,
+        caches=tuple(dict.fromkeys(condition.caches.value for condition in conditions)),
+        spans=tuple(dict.fromkeys(condition.span.value for condition in conditions)),
+        passes=session.request.passes,
+        rule=session.rule,
+        budget_s=session.request.budget_s,
+        cache_bytes=tools.cache.bytes,
+        cache_known=tools.cache.known,
+        throttling=tools.throttling.how,
+    )
+
+
+def _settled(request: Request) -> tuple[Request, "torch.device"]:
+    """Return the request with the device that is meant: ``auto`` becomes one."""
+    # What is misspelt is said before what is missing.
+    plan(request)
+    device = _device(request.device)
+    return replace(request, device=str(device)), device
 
 
 def _device(name: str) -> "torch.device":

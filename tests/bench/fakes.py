@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
+from typing import Any
 
-from segcli.bench.measuring.timer import HostTimer
+from segcli.bench.measuring.cold import CacheSize
+from segcli.bench.measuring.conditions import Caches, Condition
+from segcli.bench.measuring.instruments import Instruments
+from segcli.bench.measuring.throttling import ON_CPU
+from segcli.bench.measuring.timer import HostTimer, SingleTimer
 
 
 @dataclass
@@ -42,3 +47,21 @@ class FakeWork:
 def fake_timer(read_ns: int = 0) -> tuple[FakeClock, HostTimer]:
     clock = FakeClock(read_ns)
     return clock, HostTimer(clock)
+
+
+def fake_instruments(clock: FakeClock, flush_ns: int = 0, **others: Any) -> Instruments:  # noqa: ANN401 - any field
+    """Times by the fake clock, hot and cold; a flush takes ``flush_ns``."""
+
+    def flush() -> None:
+        clock.time_ns += flush_ns
+
+    timers = {Condition(): HostTimer(clock), Condition(Caches.COLD): SingleTimer(clock, flush)}
+    fields: dict[str, Any] = {
+        "clock": clock,
+        "timer_of": timers.__getitem__,
+        "replay_of": lambda _: None,
+        "throttling": ON_CPU,
+        "peak_bytes": lambda _: None,
+        "cache": CacheSize(1024, known=True),
+    }
+    return Instruments(**(fields | others))

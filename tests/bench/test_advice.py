@@ -4,6 +4,7 @@ import pytest
 
 from segcli.bench.advice import advise, spread
 from segcli.bench.measuring.environment import Environment, Flags
+from segcli.bench.measuring.processor import Processor
 from segcli.bench.results import Result, Status
 
 QUIET = Environment(
@@ -54,6 +55,77 @@ UNSTEADY_CLOCK = (
 )
 
 
+_SHORT = "so short that reading the clock is more than 0.1 % of a call: loss/ohem forward cold; give a larger --size"
+_THROTTLED = "dropped while the GPU was throttled: loss/ohem"
+_ABOVE = (
+    "above the ceiling: 1 of 1 (most: loss/ohem forward, 120%); their count of bytes or FLOPs is wrong, or the "
+    "ceilings were measured while something else ran"
+)
+MORE = {
+    "few of many cores": (
+        GOOD,
+        replace(QUIET, threads=1, variables={"OMP_NUM_THREADS": "1"}),
+        "OMP_NUM_THREADS is 1, so 1 of 4 cores compute; give --threads 4 for all of them",
+    ),
+    "powersave": (
+        GOOD,
+        replace(QUIET, processor=Processor(governor="powersave")),
+        "the governor is powersave, which may keep the clock low; set it to performance while timing",
+    ),
+    "battery": (
+        GOOD,
+        replace(QUIET, processor=Processor(on_battery=True)),
+        "the machine runs on its battery, which may keep the clock low; plug it in",
+    ),
+    "short": (
+        replace(GOOD, caches="cold", timer="ns around each call", median_s=5e-6, ci95_s=(0, 0), quartiles_s=None),
+        QUIET,
+        _SHORT,
+    ),
+    "one throttled": (
+        replace(GOOD, dropped=1),
+        QUIET,
+        f"1 sample {_THROTTLED} forward; cool it, or raise its power limit",
+    ),
+    "throttled": (
+        replace(GOOD, dropped=3, variant="compiled"),
+        QUIET,
+        f"3 samples {_THROTTLED} (compiled) forward; cool it, or raise its power limit",
+    ),
+    "above": (replace(GOOD, fraction=1.2), QUIET, _ABOVE),
+}
+
+
+def test_ranks_share_the_cores() -> None:
+    variables = {"OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": "4"}
+    assert list(advise([GOOD], replace(QUIET, threads=1, variables=variables), 20)) == []
+
+
+def test_at_the_ceiling_is_not_above_it() -> None:
+    assert list(advise([replace(GOOD, fraction=1.05)], QUIET, 20)) == []
+
+
+def test_a_block_of_many_short_calls_is_no_trouble() -> None:
+    short = replace(GOOD, timer="ns", calls=200, median_s=5e-6, ci95_s=(5e-6, 5e-6), quartiles_s=None)
+    assert list(advise([short], QUIET, 20)) == []
+
+
+def test_a_number_of_loader_workers_is_recommended() -> None:
+    rates = {0: 100.0, 1: 180.0, 2: 345.0, 4: 350.0}
+    loaders = [
+        replace(GOOD, suite="loader", kernel=f"workers-{count}", items=64, unit="samples", items_per_s=rate)
+        for count, rate in rates.items()
+    ]
+    (words,) = advise(loaders, QUIET, 20)
+    assert "2 workers are enough" in words
+
+
+def test_a_kernel_of_several_sizes_is_named_once() -> None:
+    few = [replace(GOOD, size=size, ci95_s=None) for size in ((8, 8), (16, 16))]
+    (warning,) = advise(few, QUIET, 20)
+    assert warning.startswith("too few samples for a 95 % interval: loss/ohem forward; ")
+
+
 def test_a_quiet_run_has_no_warnings() -> None:
     assert list(advise([GOOD], QUIET, 20)) == []
     assert list(advise([GOOD], replace(QUIET, load=None), 20)) == []
@@ -88,8 +160,9 @@ def test_a_quiet_run_has_no_warnings() -> None:
             QUIET,
             "not reached in time: loss/ohem forward; give more than --time-budget 20",
         ),
+        *MORE.values(),
     ],
-    ids=["load", "threads", "unsteady", "few", "falling", "late"],
+    ids=["load", "threads", "unsteady", "few", "falling", "late", *MORE],
 )
 def test_doubts_are_said_with_the_way_out(result: Result, environment: Environment, warning: str) -> None:
     assert list(advise([result], environment, 20)) == [warning]

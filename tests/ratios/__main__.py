@@ -13,8 +13,10 @@ import torch
 
 from segcli.emit import Output, emit
 from segcli.table import Column, Table
+from tests.ratios.ceilings import ceilings
 from tests.ratios.commands import batch, batch_rate, checkpoints, start_up
 from tests.ratios.folders import flat_memory, folders, single_pair, two_processes
+from tests.ratios.harnesses import harnesses
 from tests.ratios.losses import losses, memory, scaling
 from tests.ratios.measuring import Ratio, measure
 
@@ -41,7 +43,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="segcli-bench-"))
     try:
         pairs = [*start_up(folder), *batch(folder), *checkpoints(folder), *losses(), *folders(folder)]
-        ratios = [measure(pair) for pair in pairs]
+        ratios = [*(measure(pair) for pair in pairs), *ceilings(), *harnesses()]
         notes = [batch_rate(folder), *memory(), *scaling()]
         notes += [single_pair(folder), two_processes(folder), flat_memory(folder)]
     finally:

@@ -6,9 +6,14 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from segcli import __version__
+from segcli.bench.measuring.gpu import Gpu, gpu_of
+from segcli.bench.measuring.processor import Processor, processor
+from segcli.errors import ExitCode, SegcliError
 
 if TYPE_CHECKING:
     import torch
@@ -28,22 +33,14 @@ _PREFIXES = (
     "CUDA_",
     "CUBLAS_",
     "MALLOC_",
+    "LOCAL_WORLD_SIZE",
 )
 # From glibc's malloc.h, with its defaults.
 _M_TRIM_THRESHOLD, _TRIM_DEFAULT = -1, 128 * 1024
 _M_MMAP_MAX, _MMAP_MAX_DEFAULT = -4, 65536
 _NEVER_TRIM = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Gpu:
-    """A CUDA device."""
-
-    name: str
-    memory_bytes: int
-    capability: str
-    cuda: str
-    cudnn: int | None
+# Ampere's compute capability.
+_FIRST_WITH_TF32 = (8, 0)
 
 
 @dataclass(frozen=True)
@@ -82,6 +79,10 @@ class Environment:
         gpu: The CUDA device, or None.
         flags: What was set.
         variables: Environment variables that libraries read.
+        segcli: Its version.
+        interop_threads: Threads between which torch shares out operations.
+        torch_config: What torch was built with, and the instructions that it found, a line each.
+        processor: What the system says of the processor.
     """
 
     cpu: str
@@ -95,6 +96,10 @@ class Environment:
     gpu: Gpu | None
     flags: Flags
     variables: dict[str, str]
+    segcli: str = ""
+    interop_threads: int | None = None
+    torch_config: tuple[str, ...] = ()
+    processor: Processor = field(default_factory=Processor)
 
 
 def environment_of(device: "torch.device", flags: Flags) -> Environment:
@@ -110,10 +115,20 @@ def environment_of(device: "torch.device", flags: Flags) -> Environment:
         torch=torch.__version__,
         device=str(device),
         threads=torch.get_num_threads(),
-        gpu=_gpu(device) if device.type == "cuda" else None,
+        gpu=gpu_of(device) if device.type == "cuda" else None,
         flags=flags,
         variables={name: value for name, value in sorted(os.environ.items()) if name.startswith(_PREFIXES)},
+        segcli=__version__,
+        interop_threads=torch.get_num_interop_threads(),
+        torch_config=_torch_config(),
+        processor=processor(),
     )
+
+
+def _torch_config() -> tuple[str, ...]:
+    import torch
+
+    return tuple(line.strip().removeprefix("- ") for line in torch.__config__.show().splitlines() if line.strip())
 
 
 def cpu_name() -> str:
@@ -141,8 +156,11 @@ def available_bytes(device: "torch.device") -> int:
 
 
 @contextmanager
-def settled_process() -> Iterator[Flags]:
+def settled_process(*, tf32: bool = False) -> Iterator[Flags]:
     """Set the process to what makes timings repeatable, and set it back after.
+
+    Args:
+        tf32: Whether CUDA may compute float32 with 10 bits of mantissa.
 
     Examples:
         >>> with settled_process() as flags:
@@ -155,11 +173,11 @@ def settled_process() -> Iterator[Flags]:
     tf32_before = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
     flush = torch.set_flush_denormal(True)
     kept = _keep_freed_memory(_NEVER_TRIM, 0)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     gc.collect()
     gc.disable()
     try:
-        yield Flags(flush, kept, tf32=False, cudnn_benchmark=torch.backends.cudnn.benchmark, garbage_collection=False)
+        yield Flags(flush, kept, tf32=tf32, cudnn_benchmark=torch.backends.cudnn.benchmark, garbage_collection=False)
     finally:
         if before[1]:
             gc.enable()
@@ -167,6 +185,23 @@ def settled_process() -> Iterator[Flags]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = tf32_before
         _keep_freed_memory(_TRIM_DEFAULT, _MMAP_MAX_DEFAULT)
         torch.set_flush_denormal(before[0])
+
+
+def require_tf32(device: "torch.device") -> None:
+    """Refuse TF32 where there is none.
+
+    Raises:
+        SegcliError: For anything but a CUDA device of capability 8.0 or more (exit code 3).
+    """
+    import torch
+
+    if device.type != "cuda":
+        message = f"--tf32 is of CUDA devices, the kernels run on {device}"
+        raise SegcliError(message, hint="add --device cuda, or leave --tf32 out")
+    capability = torch.cuda.get_device_capability(device)
+    if capability < _FIRST_WITH_TF32:
+        message = f"{device} has capability {capability[0]}.{capability[1]}, and TF32 needs 8.0"
+        raise SegcliError(message, hint="leave --tf32 out", code=ExitCode.UNAVAILABLE)
 
 
 def _flushes_denormals() -> bool:
@@ -197,16 +232,3 @@ def _load() -> float | None:
         return round(os.getloadavg()[0], 2)
     except OSError:
         return None
-
-
-def _gpu(device: "torch.device") -> Gpu:
-    import torch
-
-    properties = torch.cuda.get_device_properties(device)
-    return Gpu(
-        name=properties.name,
-        memory_bytes=properties.total_memory,
-        capability=f"{properties.major}.{properties.minor}",
-        cuda=str(torch.version.cuda),
-        cudnn=torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
-    )

@@ -4,15 +4,19 @@ Knows neither torch nor kernels: work is anything that can be called.
 """
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from math import ceil
 from typing import Literal
 
 from segcli.bench.measuring.order_statistics import summarise
 from segcli.bench.measuring.timer import Timer, Work
 
-Stop = Literal["noise", "budget", "interrupt"]
+Stop = Literal["noise", "budget", "interrupt", "error"]
+# Of several passes, what is worth telling most.
+_GRAVEST: tuple[Stop, ...] = ("error", "interrupt", "budget", "noise")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class Sampling:
         calls: Calls a block.
         warm_up_calls: Calls before the first sample.
         steady: Whether warm-up ended because the times were steady.
-        stopped: What ended the sampling: little noise, the time budget, or Ctrl-C.
+        stopped: What ended the sampling: little noise, the time budget, Ctrl-C, or what the work raised.
+        dropped: Samples thrown away because they were spoiled.
+        error: What the work raised, or None.
     """
 
     samples_s: tuple[float, ...]
@@ -52,6 +58,26 @@ class Sampling:
     warm_up_calls: int
     steady: bool
     stopped: Stop
+    dropped: int = 0
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Course:
+    """How contenders are sampled, beside the rule.
+
+    Attributes:
+        blocks: Calls a block for each contender, where an earlier pass has found them: one such block warms it up.
+            Where None, blocks grow, and warm-up lasts until times are steady.
+        least: Samples that each contender is given even past the deadline.
+        end_ns: When to stop all the same; the deadline where None.
+        spoiled: Asked after each sample: whether it is to be thrown away, as on a throttled GPU.
+    """
+
+    blocks: Sequence[int | None] = ()
+    least: int = 0
+    end_ns: int | None = None
+    spoiled: Callable[[], bool] = lambda: False
 
 
 @dataclass
@@ -60,7 +86,10 @@ class _Contender:
     calls: int = 1
     warm_up_calls: int = 0
     steady: bool = False
-    last_warm_s: float = 0.0
+    is_grown: bool = False
+    last_warm_s: float | None = None
+    dropped: int = 0
+    error: Exception | None = None
     samples: list[float] = field(default_factory=list)
     ranked: list[float] = field(default_factory=list)
 
@@ -75,35 +104,76 @@ class _Contender:
         return error is not None and error <= rule.precision
 
     def sampling(self, stopped: Stop) -> Sampling:
-        return Sampling(tuple(self.samples), self.calls, self.warm_up_calls, self.steady, stopped)
+        stopped = "error" if self.error else stopped
+        samples = tuple(self.samples)
+        return Sampling(samples, self.calls, self.warm_up_calls, self.steady, stopped, self.dropped, self.error)
 
 
-def measure(works: Sequence[Work], timer: Timer, deadline_ns: int, rule: Rule | None = None) -> list[Sampling]:
+def measure(
+    works: Sequence[Work], timer: Timer, deadline_ns: int, rule: Rule | None = None, course: Course | None = None
+) -> list[Sampling]:
     """Time contenders side by side.
 
     They take turns, a block each, until all are settled or the deadline has passed: what drifts (clocks, heat,
     other programs) then hits all alike. Past the deadline every contender still gets one block, so that there is a
-    number for each. Ctrl-C ends the sampling and what was measured is returned, with ``stopped`` saying so.
+    number for each. Ctrl-C ends the sampling and what was measured is returned, with ``stopped`` saying so. A contender
+    that raises a RuntimeError or a ValueError, as torch does, drops out; the others go on.
 
     Args:
         works: The contenders.
         timer: What times them.
         deadline_ns: When to stop, by the timer's clock.
         rule: When enough is enough; the default rule where None.
+        course: What else there is to say.
 
     Returns:
         A sampling for each contender, in their order.
     """
-    rule = rule or Rule()
+    rule, course = rule or Rule(), course or Course()
     contenders = [_Contender(work) for work in works]
+    for contender, calls in zip(contenders, course.blocks, strict=False):
+        contender.calls, contender.is_grown = calls or 1, calls is not None
     try:
         least_block_s = timer_overhead_s(timer) / rule.timer_share
         for contender in contenders:
-            _warm_up(contender, timer, least_block_s, deadline_ns, rule)
-        stopped = _take_turns(contenders, timer, deadline_ns, rule)
+            with _dropping_out(contender):
+                _warm_up(contender, timer, least_block_s, deadline_ns, rule)
+        stopped = _take_turns(contenders, timer, deadline_ns, rule, course)
     except KeyboardInterrupt:
         stopped = "interrupt"
     return [contender.sampling(stopped) for contender in contenders]
+
+
+@contextmanager
+def _dropping_out(contender: _Contender) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        contender.error = error
+
+
+def pooled(samplings: Sequence[Sampling]) -> Sampling:
+    """Put the samples of several passes together, in their order.
+
+    Args:
+        samplings: At least one, of the same contender.
+
+    Examples:
+        >>> passes = Sampling((1.0, 2.0), 4, 8, True, "noise"), Sampling((3.0,), 4, 6, True, "budget")
+        >>> pooled(passes)
+        Sampling(samples_s=(1.0, 2.0, 3.0), calls=4, warm_up_calls=14, steady=True, stopped='budget', dropped=0, \
+error=None)
+    """
+    stops = {each.stopped for each in samplings}
+    return Sampling(
+        samples_s=tuple(chain.from_iterable(each.samples_s for each in samplings)),
+        calls=samplings[-1].calls,
+        warm_up_calls=sum(each.warm_up_calls for each in samplings),
+        steady=all(each.steady for each in samplings),
+        stopped=next(stop for stop in _GRAVEST if stop in stops),
+        dropped=sum(each.dropped for each in samplings),
+        error=next((each.error for each in samplings if each.error), None),
+    )
 
 
 def timer_overhead_s(timer: Timer, times: int = 21) -> float:
@@ -123,6 +193,9 @@ def _warm_up(contender: _Contender, timer: Timer, least_block_s: float, deadline
         calls, block_s = contender.calls, _warm_block(contender, timer)
         sample = contender.last_warm_s = block_s / calls
         in_time = timer.clock.now_ns() < deadline_ns
+        if contender.is_grown:
+            contender.steady = True
+            return
         if in_time and block_s < least_block_s:
             # Too short to be judged: longer blocks first, at most tenfold, since a first call can be a slow one.
             contender.calls = ceil(contender.calls * min(10.0, max(2.0, 1.2 * least_block_s / max(block_s, 1e-9))))
@@ -141,18 +214,38 @@ def _warm_block(contender: _Contender, timer: Timer) -> float:
     return timer.time_s(contender.work, contender.calls)
 
 
-def _take_turns(contenders: list[_Contender], timer: Timer, deadline_ns: int, rule: Rule) -> Stop:
-    while not all(contender.settled(rule) for contender in contenders):
-        for contender in contenders:
-            if timer.clock.now_ns() >= deadline_ns:
+def _take_turns(contenders: list[_Contender], timer: Timer, deadline_ns: int, rule: Rule, course: Course) -> Stop:
+    while not all(contender.settled(rule) for contender in _left(contenders)):
+        for contender in _left(contenders):
+            if _is_over(contenders, timer.clock.now_ns(), deadline_ns, course):
                 _keep_warm_up(contenders)
                 return "budget"
-            contender.add(timer.time_s(contender.work, contender.calls) / contender.calls)
+            with _dropping_out(contender):
+                _sample(contender, timer, course)
     return "noise"
+
+
+def _is_over(contenders: list[_Contender], now_ns: int, deadline_ns: int, course: Course) -> bool:
+    if now_ns < deadline_ns:
+        return False
+    has_least = all(len(contender.samples) + contender.dropped >= course.least for contender in _left(contenders))
+    return has_least or course.end_ns is None or now_ns >= course.end_ns
+
+
+def _left(contenders: list[_Contender]) -> list[_Contender]:
+    return [contender for contender in contenders if contender.error is None]
+
+
+def _sample(contender: _Contender, timer: Timer, course: Course) -> None:
+    sample = timer.time_s(contender.work, contender.calls) / contender.calls
+    if course.spoiled():
+        contender.dropped += 1
+    else:
+        contender.add(sample)
 
 
 def _keep_warm_up(contenders: list[_Contender]) -> None:
     """Let a contender that was never reached stand by the last block of its warm-up, one sample alone."""
     for contender in contenders:
-        if not contender.samples:
+        if not contender.samples and contender.last_warm_s is not None:
             contender.add(contender.last_warm_s)

@@ -1,23 +1,37 @@
-"""The loop over groups: draw tensors, compare with float64, time what is right, keep to the budget."""
+"""The walk over groups, pass by pass: draw tensors, compare with float64, time what is right, keep to the budget."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from math import ceil
+from typing import TYPE_CHECKING, TypeVar
 
-from segcli.bench.kernel import Kernel, Mode, Suite
-from segcli.bench.measuring.correctness import Prepared, prepare
-from segcli.bench.measuring.sampling import Rule, measure
-from segcli.bench.results import Result, Status, timed, untimed
+from segcli.bench.ceilings.ceiling import Ceilings, better, raised
+from segcli.bench.kernel import Case, Mode, Suite
+from segcli.bench.measuring.correctness import prepare, rework
+from segcli.bench.measuring.recording import Entry, Record
+from segcli.bench.measuring.sampling import Course, Rule, measure
+from segcli.bench.measuring.workload import MATMUL_FLOPS
+from segcli.bench.results import Reference, Result, with_speedups
 
 if TYPE_CHECKING:
     import torch
 
-    from segcli.bench.measuring.timer import Timer
+    from segcli.bench.measuring.conditions import Condition
+    from segcli.bench.measuring.instruments import Instruments
+    from segcli.bench.measuring.timer import Work
     from segcli.bench.plan import Group, Request
 
-STEPS_A_KERNEL = 2
-_INTERRUPTED = "interrupted before it had enough samples"
-_NO_TIME = "the time budget was spent before"
+# With torch's import and the comparisons, five seconds on two cores.
+_FIRST_NS = 1_000_000_000
+_T = TypeVar("_T")
+_Drawn = tuple[tuple[str, Case], Mapping[str, "torch.Tensor"]]
+
+
+def steps_of(groups: Sequence["Group"], passes: int) -> int:
+    """Return how many steps a session counts: a kernel is one when it has been compared, and one more a pass."""
+    return (1 + passes) * sum(len(group.kernels) for group in groups)
 
 
 @dataclass
@@ -27,94 +41,219 @@ class Session:
     Attributes:
         request: What was asked for.
         device: Where the kernels run.
-        timer: What times them.
-        rule: When enough is enough.
+        instruments: What measures.
+        rule: When enough is enough, in each pass.
         advance: Called with the steps done.
-        results: One a kernel and mode, in the groups' order.
+        found: Called with each result as far as it is known, again after each pass.
         interrupted: Whether Ctrl-C came.
+        ceilings: What the device can do at most, as far as it was measured.
     """
 
     request: "Request"
     device: "torch.device"
-    timer: "Timer"
+    instruments: "Instruments"
     rule: Rule
     advance: Callable[[int], None]
-    results: list[Result] = field(default_factory=list)
+    found: Callable[[Result], None] = lambda _: None
     interrupted: bool = False
+    ceilings: Ceilings | None = None
+    _records: list[Record] = field(default_factory=list)
+    _pass: int = 0
     _end_ns: int = 0
-    _drawn: tuple[str, Mapping[str, "torch.Tensor"]] | None = None
+    _works_to_come: int = 0
+    _drawn: _Drawn | None = None
+    _workload: Mapping[str, "Work"] | None = None
 
     def run(self, groups: Sequence["Group"]) -> None:
-        """Time every group, sharing out what is left of the budget by the kernels still to come."""
+        """Time every group in every pass, sharing out what is left of the budget by what is still to come."""
         self._end_ns = self._now_ns() + round(self.request.budget_s * 1e9)
-        kernels_left = sum(len(group.kernels) for group in groups)
-        for group in groups:
-            found: dict[str, Result] = {}
-            # The first group is timed however small the budget: a run always says something.
-            if not self.interrupted and (self._left_ns() or not self.results):
-                self._run_group(group, len(group.kernels) / kernels_left, found)
-            reason = _INTERRUPTED if self.interrupted else _NO_TIME
-            for kernel in group.kernels:
-                self.results.append(found.get(kernel.name) or self._untimed(group, kernel, Status.SKIPPED, reason))
-            kernels_left -= len(group.kernels)
+        self._records = [Record(group, str(self.device), self.rule.min_samples) for group in groups]
+        self._works_to_come = self.request.passes * sum(_works(group) for group in groups)
+        self._walk()
+        self._drawn = self._workload = None
+        # Again: what disturbs a ceiling only lowers it.
+        self._measure_ceilings()
+        self._raise_ceilings()
 
-    def _run_group(self, group: "Group", share: float, found: dict[str, Result]) -> None:
+    def _walk(self) -> None:
+        for number in range(self.request.passes):
+            self._pass = number
+            self._renew()
+            for place, record in enumerate(self._records):
+                if self.interrupted:
+                    return
+                # The first group is timed however small the budget: a run always says something.
+                if self._left_ns() or self._pass == place == 0:
+                    self._visit(record)
+                else:
+                    self.advance(len(record.entries) * (1 + (self._pass == 0)))
+                self._works_to_come -= _works(record.group)
+                if self._pass == place == 0:
+                    # Only now: somebody waits for the first result.
+                    self._measure_ceilings()
+
+    def _measure_ceilings(self) -> None:
+        """Measure what the device can do, beside the budget; of several measurements keep the best."""
+        if self.instruments.ceilings is None or self.interrupted:
+            return
+        start_ns = self._now_ns()
+        dtypes = tuple(dict.fromkeys(record.group.case.dtype for record in self._records))
+        try:
+            found = self.instruments.ceilings(dtypes)
+        except KeyboardInterrupt:
+            self.interrupted = True
+        else:
+            self.ceilings = found if self.ceilings is None else better(self.ceilings, found)
+        self._end_ns += self._now_ns() - start_ns
+
+    def _raise_ceilings(self) -> None:
+        """Take the reference's products for ceilings, too: they were timed all along, and most often undisturbed."""
+        taken_s = [min(each.samples_s) for each in self.references() if each.workload == "matmul" and each.samples_s]
+        if self.ceilings is not None and taken_s and min(taken_s):
+            self.ceilings = raised(self.ceilings, MATMUL_FLOPS / min(taken_s))
+
+    def results(self) -> list[Result]:
+        """Return a result for each kernel under each condition, group by group, as far as the run has come."""
+        of_records = (record.results(self.ceilings, is_interrupted=self.interrupted) for record in self._records)
+        return with_speedups(list(chain.from_iterable(of_records)))
+
+    def references(self) -> list[Reference]:
+        """Return what was measured of the reference workload."""
+        return [reference for record in self._records for reference in record.reference_results()]
+
+    def _renew(self) -> None:
+        """Forget the tensors of the pass before and give back their memory: the next pass shall get other."""
+        if self._pass:
+            self._drawn = self._workload = None
+            self.instruments.renew_memory()
+
+    def _visit(self, record: Record) -> None:
         import torch
 
         try:
-            with torch.set_grad_enabled(group.mode is Mode.TRAINING):
-                right = self._compare(group, found)
+            with torch.set_grad_enabled(record.group.mode is Mode.TRAINING):
+                works = list(self._rework(record) if self._pass else self._compare(record))
                 # Only now: what a slow comparison took is missing to all groups alike.
-                self._time(group, right, self._now_ns() + round(self._left_ns() * share), found)
+                self._time(record, works, self._now_ns() + self._share_ns(record))
         except KeyboardInterrupt:
             self.interrupted = True
+        else:
+            self.advance(len(record.entries))
 
-    def _compare(self, group: "Group", found: dict[str, Result]) -> list[tuple[Kernel, Prepared]]:
-        """Return the kernels that answer right; what is wrong or cannot be goes to ``found``."""
-        tensors = self._tensors(group)
-        right: list[tuple[Kernel, Prepared]] = []
-        for kernel in group.kernels:
-            if right and not self._left_ns():
-                break
-            try:
-                prepared = prepare(kernel, group.mode, tensors)
-            except (RuntimeError, ValueError) as error:
-                found[kernel.name] = self._untimed(group, kernel, *_words_of(error))
-            else:
-                if prepared.reason:
-                    wrong = self._untimed(group, kernel, Status.WRONG, prepared.reason)
-                    found[kernel.name] = replace(wrong, error=prepared.error, tolerance=prepared.tolerance)
-                else:
-                    right.append((kernel, prepared))
-            self.advance(STEPS_A_KERNEL if kernel.name in found else 1)
-        return right
+    def _share_ns(self, record: Record) -> int:
+        """Return the part of what is left that is a group's."""
+        share_ns = round(self._left_ns() * _works(record.group) / self._works_to_come)
+        # The very first one hurries, since somebody waits for it; it gets the more in the passes after.
+        hurries = self.request.passes > 1 and not any(each.is_timed for each in self._records)
+        return min(share_ns, _FIRST_NS) if hurries else share_ns
 
-    def _time(
-        self, group: "Group", right: list[tuple[Kernel, Prepared]], deadline_ns: int, found: dict[str, Result]
+    def _compare(self, record: Record) -> Iterator[tuple[Entry, "Work"]]:
+        """Give the kernels that answer right, with their work."""
+        tensors = self._tensors(record.group)
+        for entry in record.entries:
+            # One is compared however small the budget.
+            if self._left_ns() or not record.right:
+                prepared = _attempt(entry, partial(prepare, entry.kernel, record.group.mode, tensors))
+                if prepared is not None:
+                    entry.judge(prepared)
+                if entry.agree(self.instruments.agree) and prepared is not None:
+                    entry.peak_bytes = _attempt(entry, partial(self.instruments.peak_bytes, prepared.work))
+                    yield entry, prepared.work
+            self.advance(1)
+
+    def _rework(self, record: Record) -> Iterator[tuple[Entry, "Work"]]:
+        tensors = self._tensors(record.group)
+        for entry in record.right:
+            work = _attempt(entry, partial(rework, entry.kernel, record.group.mode, tensors))
+            if entry.agree(self.instruments.agree) and work is not None:
+                yield entry, work
+
+    def _time(self, record: Record, works: list[tuple[Entry, "Work"]], deadline_ns: int) -> None:
+        if not works:
+            return
+        conditions = record.group.conditions
+        for place, condition in enumerate(conditions):
+            # Not before the condition's turn: what the others leave over goes to it.
+            left_ns = max(0, deadline_ns - self._now_ns())
+            until_ns = deadline_ns - left_ns + left_ns // (len(conditions) - place)
+            right = [(entry, work) for entry, work in works if entry.is_right]
+            self._time_under(record, condition, right, until_ns)
+            if self.interrupted:
+                return
+
+    def _time_under(
+        self,
+        record: Record,
+        condition: "Condition",
+        works: list[tuple[Entry, "Work"]],
+        deadline_ns: int,
     ) -> None:
-        samplings = measure([prepared.work for _, prepared in right], self.timer, deadline_ns, self.rule)
-        for (kernel, prepared), sampling in zip(right, samplings, strict=True):
-            self.interrupted |= sampling.stopped == "interrupt"
-            if not self.interrupted or len(sampling.samples_s) >= self.rule.min_samples:
-                bare = self._untimed(group, kernel, Status.TIMED, "")
-                found[kernel.name] = timed(bare, prepared, sampling)
-        self.advance(len(right))
+        beside = self._beside()
+        under = partial(self.instruments.under, condition)
+        timed = [(entry, *under(work)) for entry, work in works]
+        samplings = measure(
+            [*(work for _, work, _ in timed), *(under(work)[0] for work in beside.values())],
+            self.instruments.timer_of(condition),
+            deadline_ns,
+            self.rule,
+            Course(
+                blocks=record.blocks(condition, [entry for entry, _, _ in timed], list(beside)),
+                least=self._least(),
+                end_ns=self._end_ns,
+                spoiled=self._spoiled,
+            ),
+        )
+        for (entry, _, name), sampling in zip(timed, samplings, strict=False):
+            entry.timers[condition] = name
+            entry.add(condition, sampling)
+            self.found(record.result(entry, condition, is_interrupted=self.interrupted))
+        for name, sampling in zip(beside, samplings[len(timed) :], strict=True):
+            record.add_reference(name, condition, sampling)
+        self.interrupted |= any(each.stopped == "interrupt" for each in samplings)
+
+    def _least(self) -> int:
+        """Return how many samples kernels get even past their share, so that those that take long have an interval.
+
+        None in the first pass, which shall reach all groups; the passes after it share the fewest that are enough.
+        """
+        return ceil(self.rule.min_samples / (self.request.passes - 1)) if self._pass else 0
+
+    def _spoiled(self) -> bool:
+        return any(self.instruments.agree(self.instruments.throttling.seen()))
+
+    def _beside(self) -> Mapping[str, "Work"]:
+        """Return the reference workload, in the memory of this pass."""
+        if self._workload is None:
+            self._workload = self.instruments.workload()
+        return self._workload
 
     def _tensors(self, group: "Group") -> Mapping[str, "torch.Tensor"]:
-        """Return the suite's tensors: drawn once, the same for all its modes and on every device."""
-        if self._drawn is None or self._drawn[0] != group.suite.name:
+        """Return the suite's tensors: drawn once a pass, the same for all its modes and on every device."""
+        of = group.suite.name, group.case
+        if self._drawn is None or self._drawn[0] != of:
             self._drawn = None
-            self._drawn = group.suite.name, draw(group.suite, group, self.request.seed, self.device)
+            self._drawn = of, draw(group.suite, group, self.request.seed, self.device)
         return self._drawn[1]
-
-    def _untimed(self, group: "Group", kernel: Kernel, status: Status, reason: str) -> Result:
-        return untimed(group, kernel, str(self.device), status, reason)
 
     def _left_ns(self) -> int:
         return max(0, self._end_ns - self._now_ns())
 
     def _now_ns(self) -> int:
-        return self.timer.clock.now_ns()
+        return self.instruments.clock.now_ns()
+
+
+def _attempt(entry: Entry, make: Callable[[], _T]) -> _T | None:
+    """Return what is made; where that raises what torch raises, the kernel has failed."""
+    try:
+        return make()
+    except (RuntimeError, ValueError) as error:
+        entry.fail(error)
+        return None
+
+
+def _works(group: "Group") -> int:
+    """Return what a group counts for when the budget is shared out."""
+    return len(group.kernels) * len(group.conditions)
 
 
 def draw(suite: Suite, group: "Group", seed: int, device: "torch.device") -> dict[str, "torch.Tensor"]:
@@ -127,12 +266,3 @@ def draw(suite: Suite, group: "Group", seed: int, device: "torch.device") -> dic
         name: tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
         for name, tensor in suite.tensors(group.case, generator).items()
     }
-
-
-def _words_of(error: Exception) -> tuple[Status, str]:
-    """Tell what torch lacks from what went wrong, and keep its first line."""
-    words = str(error).strip().partition("\n")[0]
-    lacks = isinstance(error, NotImplementedError) or any(
-        lack in words.lower() for lack in ("not implemented", "not support", "unsupported")
-    )
-    return Status.UNSUPPORTED if lacks else Status.FAILED, words

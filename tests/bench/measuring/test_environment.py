@@ -3,13 +3,21 @@ import os
 import platform
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
 
+from segcli import __version__
 from segcli.bench.measuring import environment as module
-from segcli.bench.measuring.environment import Flags, available_bytes, cpu_name, environment_of, settled_process
+from segcli.bench.measuring.environment import (
+    Flags,
+    available_bytes,
+    cpu_name,
+    environment_of,
+    require_tf32,
+    settled_process,
+)
+from segcli.errors import ExitCode, SegcliError
 
 FLAGS = Flags(flush_denormal=True, keep_freed_memory=True, tf32=False, cudnn_benchmark=False, garbage_collection=False)
 CPU = torch.device("cpu")
@@ -91,13 +99,35 @@ def test_available_memory_is_the_systems(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    def properties(_: Any) -> SimpleNamespace:  # noqa: ANN401 - a device
-        return SimpleNamespace(name="Example GPU", total_memory=80 * 10**9, major=9, minor=0)
-
-    monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
+    monkeypatch.setattr(module, "gpu_of", lambda device: f"the GPU of {device}")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (10, 20))
     cuda = torch.device("cuda")
-    gpu = environment_of(cuda, FLAGS).gpu
-    assert gpu is not None
-    assert (gpu.name, gpu.memory_bytes, gpu.capability) == ("Example GPU", 80 * 10**9, "9.0")
+    assert str(environment_of(cuda, FLAGS).gpu) == "the GPU of cuda"
     assert available_bytes(cuda) == 10
+
+
+def test_what_torch_was_built_with_is_told() -> None:
+    found = environment_of(CPU, FLAGS)
+    assert found.segcli == __version__
+    assert found.interop_threads == torch.get_num_interop_threads()
+    assert found.torch_config[0] == "PyTorch built with:"
+    assert any(line.startswith("CPU capability usage: ") for line in found.torch_config)
+
+
+def test_tf32_is_allowed_for_the_run_alone() -> None:
+    before = torch.backends.cuda.matmul.allow_tf32
+    with settled_process(tf32=True) as flags:
+        assert (flags.tf32, torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (True,) * 3
+    assert torch.backends.cuda.matmul.allow_tf32 == before
+
+
+def test_tf32_needs_a_gpu_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SegcliError, match="--tf32 is of CUDA devices, the kernels run on cpu"):
+        require_tf32(CPU)
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (8, 0))
+    require_tf32(cuda)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    with pytest.raises(SegcliError, match=r"cuda has capability 7\.5, and TF32 needs 8\.0") as caught:
+        require_tf32(cuda)
+    assert caught.value.code is ExitCode.UNAVAILABLE

@@ -1,6 +1,8 @@
+from typing import Any
+
 import pytest
 
-from segcli.bench.measuring.sampling import Rule, measure, timer_overhead_s
+from segcli.bench.measuring.sampling import Course, Rule, Sampling, measure, pooled, timer_overhead_s
 from segcli.bench.measuring.timer import HostTimer
 from tests.bench.fakes import FakeClock, FakeWork, fake_timer
 
@@ -129,6 +131,115 @@ def test_ctrl_c_keeps_what_was_measured() -> None:
     first, second = measure([FakeWork(clock, noise), CtrlC(clock, noise)], timer, FOREVER_NS)
     assert first.stopped == second.stopped == "interrupt"
     assert len(first.samples_s) == len(second.samples_s) + 1 > 1
+
+
+def test_a_later_pass_takes_its_blocks_from_an_earlier_one_and_warms_up_with_one() -> None:
+    clock, timer = fake_timer(read_ns=50)
+    work = FakeWork(clock, (1_000,))
+    (sampling,) = measure([work], timer, FOREVER_NS, course=Course(blocks=(500,)))
+    assert (sampling.calls, sampling.warm_up_calls, sampling.steady) == (500, 501, True)
+    # One block of warm-up and six samples, each after an untimed call.
+    assert work.calls == 7 * 501
+
+
+def test_a_contender_that_has_no_block_yet_grows_one() -> None:
+    clock, timer = fake_timer(read_ns=50)
+    works = [FakeWork(clock, (1_000,)), FakeWork(clock, (1_000,))]
+    first, second = measure(works, timer, FOREVER_NS, course=Course(blocks=(None, 7)))
+    assert first.calls >= 500
+    assert second.calls == 7
+
+
+@pytest.mark.parametrize(("end_ns", "counts"), [(10**18, (3, 3)), (36_000_000, (2, 2)), (0, (1, 1))])
+def test_the_least_samples_are_taken_past_the_deadline_until_the_end(end_ns: int, counts: tuple[int, int]) -> None:
+    clock, timer = fake_timer()
+    works = [FakeWork(clock, (5_000_000,)), FakeWork(clock, (1_000_000,))]
+    course = Course(least=3, end_ns=end_ns)
+    first, second = measure(works, timer, 1, course=course)
+    # Each warms up with one block of an untimed and a timed call, 12 ms; a round takes as long.
+    assert (len(first.samples_s), len(second.samples_s)) == counts
+    assert first.stopped == "budget"
+
+
+def test_spoiled_samples_are_dropped_and_counted() -> None:
+    clock, timer = fake_timer()
+    verdicts = iter([True, False, True, True])
+    works = [FakeWork(clock, (1_000_000,)), FakeWork(clock, (2_000_000,))]
+    course = Course(spoiled=lambda: next(verdicts, False))
+    first, second = measure(works, timer, FOREVER_NS, course=course)
+    # In turn: the first's, the second's, the first's, the second's.
+    assert (first.dropped, second.dropped) == (2, 1)
+    assert first.samples_s == (1e-3,) * 6
+    assert second.samples_s == (2e-3,) * 7
+
+
+def test_a_gpu_that_is_throttled_for_ever_leaves_the_warm_up() -> None:
+    clock, timer = fake_timer()
+    (sampling,) = measure([FakeWork(clock, (1_000_000,))], timer, 50_000_000, course=Course(spoiled=lambda: True))
+    assert (sampling.samples_s, sampling.stopped) == ((1e-3,), "budget")
+    assert sampling.dropped > 6
+
+
+class Breaks(FakeWork):
+    """Raises from a call on."""
+
+    last = 0
+    error: Exception = RuntimeError("out of memory")
+
+    def __call__(self) -> None:
+        super().__call__()
+        if self.calls > self.last:
+            raise self.error
+
+
+@pytest.mark.parametrize("last", [0, 3, 8])
+def test_a_contender_that_raises_drops_out_and_the_others_go_on(last: int) -> None:
+    clock, timer = fake_timer()
+    broken = Breaks(clock, (1_000_000,))
+    broken.last = last
+    first, second = measure([broken, FakeWork(clock, (1_000_000,))], timer, FOREVER_NS)
+    assert (first.stopped, str(first.error)) == ("error", "out of memory")
+    assert (second.stopped, second.error, len(second.samples_s)) == ("noise", None, 6)
+
+
+def test_where_all_raise_it_is_over() -> None:
+    clock, timer = fake_timer()
+    (sampling,) = measure([Breaks(clock, (1_000_000,))], timer, FOREVER_NS)
+    assert (sampling.samples_s, sampling.stopped) == ((), "error")
+
+
+def test_past_the_deadline_one_that_raised_has_no_sample() -> None:
+    clock, timer = fake_timer()
+    first, second = measure([Breaks(clock, (1_000_000,)), FakeWork(clock, (1_000_000,))], timer, 1)
+    assert (first.samples_s, second.samples_s) == ((), (1e-3,))
+
+
+def test_a_bug_is_no_failure_of_the_contender() -> None:
+    clock, timer = fake_timer()
+    broken = Breaks(clock, (1_000_000,))
+    broken.error = TypeError("a bug")
+    with pytest.raises(TypeError, match="a bug"):
+        measure([broken], timer, FOREVER_NS)
+
+
+@pytest.mark.parametrize(
+    ("stops", "gravest"),
+    [
+        (("noise", "noise"), "noise"),
+        (("budget", "noise"), "budget"),
+        (("noise", "interrupt", "budget"), "interrupt"),
+        (("budget", "error"), "error"),
+    ],
+)
+def test_of_several_passes_the_gravest_end_is_told(stops: tuple[Any, ...], gravest: str) -> None:
+    samplings = [Sampling((1.0,), 2, 3, place > 0, stop, 1) for place, stop in enumerate(stops)]
+    found = pooled(samplings)
+    assert (found.stopped, found.steady, found.dropped, found.warm_up_calls) == (
+        gravest,
+        False,
+        len(stops),
+        3 * len(stops),
+    )
 
 
 def test_no_contenders_are_no_samples() -> None:

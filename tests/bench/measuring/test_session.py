@@ -14,7 +14,7 @@ from segcli.bench.suites import SUITES
 from segcli.errors import ExitCode, SegcliError
 from tests.bench.fakes import FakeClock
 
-TINY = Request(suites=("conv",), size=(4, 4), modes=("forward",))
+TINY = Request(suites=("conv",), sizes=((4, 4),), modes=("forward",), caches=("hot",), passes=1)
 Answer = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -156,7 +156,7 @@ def test_ctrl_c_while_comparing_keeps_nothing_of_that_group(monkeypatch: pytest.
     assert found.partial
     assert {result.status for result in found.results} == {Status.SKIPPED}
     assert {result.reason for result in found.results} == {"interrupted before it had enough samples"}
-    assert len(found.results) == 2 * 2 + 2 * 5
+    assert len(found.results) == 2 * 2 + 2 * len(SUITES["norm"].kernels)
 
 
 @pytest.mark.parametrize(("at_call", "status"), [(50, Status.TIMED), (12, Status.SKIPPED)])
@@ -205,12 +205,13 @@ def test_too_large_a_size_is_refused_before_anything_is_allocated(monkeypatch: p
 
     monkeypatch.setattr(Session, "run", never)
     with pytest.raises(SegcliError, match="suite conv at 1000000x1000000 needs about"):
-        run(replace(TINY, size=(1_000_000, 1_000_000)))
+        run(replace(TINY, sizes=((1_000_000, 1_000_000),)))
 
 
 @pytest.mark.cuda
 def test_a_run_on_cuda() -> None:
     found = run(replace(TINY, device="cuda", modes=(), budget_s=2.0))
     assert found.right
-    assert found.method.timer == "CUDA events"
+    assert found.method.timer == "perf_counter_ns around each call"
+    assert found.method.throttling.startswith("NVML")
     assert found.environment.gpu is not None

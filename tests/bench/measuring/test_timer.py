@@ -3,7 +3,15 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from segcli.bench.measuring.timer import CudaClock, EventTimer, HostClock, HostTimer, timer_for
+from segcli.bench.measuring.timer import (
+    CudaClock,
+    EventTimer,
+    HostClock,
+    HostTimer,
+    SingleEventTimer,
+    SingleTimer,
+    timer_for,
+)
 from tests.bench.fakes import FakeClock, FakeWork, fake_timer
 
 
@@ -16,6 +24,52 @@ def test_a_block_takes_what_its_calls_take_without_the_untimed_one() -> None:
 def test_reading_the_clock_is_part_of_a_block() -> None:
     clock, timer = fake_timer(read_ns=50)
     assert timer.time_s(FakeWork(clock, (100,)), 2) == 250e-9
+
+
+class Output:
+    """Takes a second to be freed."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+
+    def __del__(self) -> None:
+        self.clock.time_ns += 1_000_000_000
+
+
+def test_the_last_output_of_a_block_is_freed_outside_of_it() -> None:
+    clock, timer = fake_timer()
+
+    def work() -> Output:
+        clock.time_ns += 100
+        return Output(clock)
+
+    # Of two calls the first one's output is freed within the block, as in any loop.
+    assert timer.time_s(work, 1) == 100e-9
+    assert timer.time_s(work, 2) == pytest.approx(1 + 200e-9)
+    assert SingleTimer(clock).time_s(work, 3) == pytest.approx(300e-9)
+
+
+@pytest.mark.parametrize("timer", [HostTimer, SingleTimer])
+def test_no_calls_take_what_the_timer_takes(timer: type[HostTimer] | type[SingleTimer]) -> None:
+    clock = FakeClock(read_ns=50)
+    work = FakeWork(clock, (100,))
+    # Calls timed each by itself do not become more exact by being many: they have no cost of a block.
+    assert timer(clock).time_s(work, 0) == {HostTimer: 50e-9, SingleTimer: 0}[timer]
+
+
+def test_cold_calls_are_flushed_before_each_and_the_flush_is_not_timed() -> None:
+    clock = FakeClock()
+    flush = FakeWork(clock, (7_000_000,))
+    timer = SingleTimer(clock, flush)
+    assert timer.time_s(FakeWork(clock, (300, 200, 100)), 3) == 600e-9
+    assert flush.calls == 3
+
+
+def test_a_single_hot_call_has_an_untimed_one_before_it_and_is_waited_for() -> None:
+    journal = Journal()
+    assert SingleTimer(journal).time_s(journal.work, 2) == 4e-3
+    wait = "wait for the device"
+    assert journal.lines == ["work", wait, "work", wait, wait, "work", wait]
 
 
 def test_the_host_clock_goes_forward() -> None:
@@ -67,6 +121,19 @@ def test_events_enclose_the_timed_calls_and_are_waited_for() -> None:
     timer = EventTimer(journal, journal.event)
     assert timer.time_s(journal.work, 2) == 4e-3
     assert journal.lines == ["work", "wait for the device", "record", "work", "work", "record", "wait for the event"]
+
+
+def test_cold_events_enclose_the_call_alone_and_nothing_waits_in_between() -> None:
+    journal = Journal()
+
+    def flush() -> None:
+        journal.lines.append("flush")
+        journal.clock.time_ns += 50_000_000
+
+    timer = SingleEventTimer(journal, journal.event, flush)
+    assert timer.time_s(journal.work, 2) == 4e-3
+    one = ["flush", "record", "work", "record"]
+    assert journal.lines == [*one, *one, "wait for the event", "wait for the event"]
 
 
 def test_the_host_is_timed_by_its_counter_and_cuda_by_events() -> None:

@@ -1,0 +1,69 @@
+"""The ceilings of this machine, from names of a device and dtypes to what was found."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
+
+from segcli.bench.ceilings.ceiling import Ceilings
+from segcli.bench.ceilings.measuring import THOROUGH_S, measure_ceilings
+from segcli.bench.measuring.environment import Environment, environment_of, settled_process
+from segcli.bench.measuring.timer import Timer, timer_for
+from segcli.device import resolve_device, resolve_dtype, use_threads
+from segcli.errors import ExitCode, SegcliError
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `segcli bench ceiling` found.
+
+    Attributes:
+        started: When, in UTC.
+        environment: Where.
+        seconds: How long was measured.
+        ceilings: What the machine can do.
+    """
+
+    started: str
+    environment: Environment
+    seconds: float
+    ceilings: Ceilings
+
+
+def find_ceilings(
+    device: str = "cpu",
+    dtypes: Sequence[str] = ("float32",),
+    threads: int | None = None,
+    seconds: float = THOROUGH_S,
+    *,
+    advance: Callable[[float], None] = lambda _: None,
+    timer: Timer | None = None,
+) -> Found:
+    """Measure what a device of this machine can do, in a process that is set as it is for a run.
+
+    Args:
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+        dtypes: Those of matrix products.
+        threads: torch's threads; None leaves them as they are.
+        seconds: How long it may take, about.
+        advance: Called with the share of the time that has passed, 0 to 1.
+        timer: What times; by default what suits the device.
+
+    Raises:
+        SegcliError: For unknown names, no such device, no time, or too little memory.
+    """
+    if not (isfinite(seconds) and seconds > 0):
+        message = f"--seconds is {seconds:g}, expected more than 0"
+        raise SegcliError(message)
+    for dtype in dtypes:
+        resolve_dtype(dtype)
+    there = resolve_device(device)
+    if there.type not in ("cpu", "cuda"):
+        message = f"device {there} cannot be timed: there is a timer for cpu and for cuda"
+        raise SegcliError(message, hint="use --device cpu", code=ExitCode.UNAVAILABLE)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    with settled_process() as flags:
+        use_threads(threads)
+        environment = environment_of(there, flags)
+        ceilings = measure_ceilings(there, dtypes, timer or timer_for(there), seconds=seconds, advance=advance)
+    return Found(started, environment, seconds, ceilings)
