@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import log
@@ -26,7 +26,6 @@ from segcli.bench.comparing.pairing import Pair
 from segcli.bench.comparing.sides import side_of
 from segcli.bench.comparing.stored import read_run
 from segcli.bench.comparing.verdicts import Verdict
-from segcli.bench.measuring import session, workload
 from segcli.bench.measuring.conditions import Condition
 from segcli.bench.measuring.instruments import Instruments, instruments_for
 from segcli.bench.measuring.timer import Clock, Timer, Work
@@ -89,25 +88,25 @@ def time_kernels(request: Request, path: Path, *, slowed: bool) -> None:
     """Time kernels as ``segcli bench`` does, and write the run."""
     instruments = instruments_for(torch.device("cpu"), cold="cold" in (request.caches or ("cold",)))
     if slowed:
-        instruments = replace(instruments, timer_of=_slowed_timers(instruments))
+        instruments = _slowing(instruments)
     found = run(request, instruments=instruments)
     with replacing(path) as file:
         file.write(to_json("bench", found).encode())
 
 
-def _slowed_timers(instruments: Instruments) -> Callable[[Condition], Timer]:
+def _slowing(instruments: Instruments) -> Instruments:
     spared: list[Work] = []
-    make = workload.reference_works
+    timers: dict[Condition, Timer] = {}
 
-    def reference_works(device: torch.device, seed: int = 0) -> dict[str, Work]:
-        works = make(device, seed)
+    def workload() -> Mapping[str, Work]:
+        works = instruments.workload()
         spared.extend(works.values())
         return works
 
-    # Of the works that a session times, only the session knows which are the reference's.
-    session.reference_works = reference_works  # type: ignore[attr-defined]
-    timers: dict[Condition, Timer] = {}
-    return lambda condition: timers.setdefault(condition, SlowedTimer(instruments.timer_of(condition), spared))
+    def timer_of(condition: Condition) -> Timer:
+        return timers.setdefault(condition, SlowedTimer(instruments.timer_of(condition), spared))
+
+    return replace(instruments, workload=workload, timer_of=timer_of)
 
 
 def compared(before: Path, after: Path) -> list[Pair]:
