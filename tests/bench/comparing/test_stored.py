@@ -107,7 +107,8 @@ def test_a_later_version_may_say_more_and_an_earlier_one_less(tmp_path: Path) ->
         (put("results", 0, "passes", to=[-1, 4]), r"passes\[0\] is -1, expected a whole number of 0 or more"),
         (put("results", 0, "kernel", to="k" * 99), None),
     ],
-    ids=str,
+    # A function's own text has an address, which differs from process to process.
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_a_wrong_field_is_named(tmp_path: Path, change: Change, words: str | None) -> None:
     file = tmp_path / "run.json"
