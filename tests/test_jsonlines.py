@@ -1,11 +1,18 @@
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from segcli.errors import SegcliError
 from segcli.jsonlines import read_lines, source_of_lines, to_line, write_lines
-from segcli.table import Column
+
+
+@dataclass(frozen=True)
+class Said:
+    """A result."""
+
+    words: str
 
 
 class Stream(io.StringIO):
@@ -20,8 +27,8 @@ class Stream(io.StringIO):
 
 
 def test_a_document_is_one_line() -> None:
-    assert to_line("x", Column("a\nb")) == '{"schema": "segcli.x/1", "name": "a\\nb", "kind": "text", "unit": ""}\n'
-    assert to_line("x", {"of": Column("a")}).count("\n") == 1
+    assert to_line("x", Said("a\nb")) == '{"schema": "segcli.x/1", "words": "a\\nb"}\n'
+    assert to_line("x", {"of": Said("a")}).count("\n") == 1
 
 
 def test_what_is_no_json_is_refused() -> None:
