@@ -69,7 +69,7 @@ def _document(path: Path, name: str) -> dict[str, Any]:
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         message = f"{name} has schema {_shown(schema)}, expected {SCHEMA!r}"
-        raise SegcliError(message, hint="compare takes runs: segcli bench -o run.json")
+        raise SegcliError(message, hint="a run is what segcli bench -o run.json writes")
     return dict(document)
 
 
