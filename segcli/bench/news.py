@@ -37,9 +37,10 @@ class GroupNews:
     _seen: Counter[_Group] = field(default_factory=Counter)
 
     def take(self, result: Result) -> str:
-        """Take a result and return the line of the group that has ended with it, or nothing."""
+        """Take a result and return the line of the group that has ended with it, or nothing; the first has its own."""
         group = result.suite, result.mode, result.size, result.dtype
-        line = "" if group == self._group else self.end()
+        starts = self._group is None
+        line = f"first: {headline(result)}" if starts else "" if group == self._group else self.end()
         self._group = group
         # Conditions come one after the other: the first is shown.
         self._kernels.setdefault(f"{result.kernel} ({result.variant})" if result.variant else result.kernel, result)

@@ -19,7 +19,7 @@ def test_a_group_is_told_when_the_next_one_begins_and_the_last_one_at_the_end() 
     # Cold after hot: the first condition is shown.
     cold = replace(fast, caches="cold", median_s=1e-9)
     other = replace(GOOD, suite="conv", kernel="standard", variant="compiled", median_s=3e-6)
-    assert [news.take(result) for result in (slow, fast, cold)] == ["", "", ""]
+    assert [news.take(result) for result in (slow, fast, cold)] == ["first: loss/ohem forward 2.00 ms", "", ""]
     assert news.take(other) == "pass 1 of 2: loss, forward, 8x8 float32: 2 kernels, fastest dice, 1.00 ms"
     assert news.take(slow) == "pass 1 of 2: conv, forward, 8x8 float32: 1 kernel, fastest standard (compiled), 3.00 us"
     assert news.end() == "pass 2 of 2: loss, forward, 8x8 float32: 1 kernel, fastest ohem, 2.00 ms"
