@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from segcli.bench.ceilings.standing import MOST
 from segcli.bench.measuring.environment import Environment
+from segcli.bench.measuring.threads import BUSY
 from segcli.bench.results import Result, Status
 from segcli.bench.worker_advice import advise_workers
 
 # pyperf warns where the standard deviation is 10 % of the mean; for quartiles, which outliers do not move, the same.
 UNSTEADY = 0.10
-# Beyond what two measurements of one ceiling differ by.
-ABOVE_CEILING = 1.05
-# Half the cores busy with something else.
-_BUSY = 0.5
 # Reading the clock takes some 50 ns; in a thousand times that it is 0.1 % of a call.
 _SHORT_S = 5e-5
 _ONE_BY_ONE = "around each call"
@@ -47,7 +45,7 @@ def advise(results: Sequence[Result], environment: Environment, budget_s: float)
 
 def _about_the_machine(environment: Environment) -> Iterator[str]:
     threads, cores = environment.threads, environment.cores
-    if environment.load is not None and environment.load > _BUSY * cores:
+    if environment.load is not None and environment.load > BUSY * cores:
         yield (
             f"other load: {environment.load:g} processes were running on {cores} cores before the start; "
             "close other programs and wait a minute"
@@ -97,7 +95,7 @@ def _dropped(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _above(timed: Sequence[Result]) -> Iterator[str]:
-    above = [result for result in timed if (result.fraction or 0) > ABOVE_CEILING]
+    above = [result for result in timed if (result.fraction or 0) > MOST]
     if above:
         worst = max(above, key=lambda result: result.fraction or 0)
         yield (

@@ -13,6 +13,7 @@ import typer
 from segcli.bench.ceilings.command import ceiling
 from segcli.bench.comparing.command import compare
 from segcli.bench.reporting.command import report
+from segcli.bench.spelling import chosen_names
 from segcli.composing.options import with_composition
 from segcli.options import with_output
 
@@ -216,17 +217,17 @@ def bench(
     from segcli.bench.plan import Request, plan
 
     request = Request(
-        suites=_names(suite),
+        suites=chosen_names(suite),
         kernel=kernel,
-        modes=_names(mode),
+        modes=chosen_names(mode),
         sizes=_sizes(size),
-        dtypes=_names(dtype),
+        dtypes=chosen_names(dtype),
         device=device,
         threads=threads,
         budget_s=time_budget,
         seed=seed,
-        caches=_names(caches),
-        spans=_names(span),
+        caches=chosen_names(caches),
+        spans=chosen_names(span),
         passes=passes,
         channels_last=channels_last,
         compiled=compiled,
@@ -261,7 +262,9 @@ def list_(
     from segcli.bench.plan import Request
     from segcli.emit import emit
 
-    found = catalogue(Request(suites=_names(suite), kernel=kernel, sizes=_sizes(size), dtypes=_names(dtype)))
+    found = catalogue(
+        Request(suites=chosen_names(suite), kernel=kernel, sizes=_sizes(size), dtypes=chosen_names(dtype))
+    )
     emit(
         "bench.list",
         found,
@@ -389,7 +392,6 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _own(imports: list[str] | None, setup: str, reference: str, nproc: int) -> "Names | None":
-    from segcli.bench.imported.suite import Names
     from segcli.errors import SegcliError
 
     if not imports:
@@ -401,11 +403,9 @@ def _own(imports: list[str] | None, setup: str, reference: str, nproc: int) -> "
     if nproc > 1:
         message = f"--import and --nproc {nproc} were both given, and only collectives are timed by several processes"
         raise SegcliError(message, hint="leave one of them out")
+    from segcli.bench.imported.suite import Names
+
     return Names(tuple(dict.fromkeys(imports)), setup, reference)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return () if text == "all" else tuple(name.strip() for name in text.split(","))
 
 
 def _sizes(text: str) -> tuple[tuple[int, int], ...]:

@@ -13,12 +13,11 @@ from segcli.bench.measuring.environment import Environment, available_bytes, env
 from segcli.bench.measuring.instruments import Instruments, instruments_for, lone_instruments
 from segcli.bench.measuring.sampling import Rule
 from segcli.bench.measuring.session import Session, steps_of
-from segcli.bench.measuring.timer import Timer
+from segcli.bench.measuring.timer import Timer, timed_device
 from segcli.bench.measuring.workload import HELD_BYTES
 from segcli.bench.plan import Group as Planned
 from segcli.bench.plan import Request, plan, refuse_too_large
 from segcli.bench.results import Reference, Result, Status
-from segcli.errors import ExitCode, SegcliError
 
 if TYPE_CHECKING:
     import torch
@@ -194,15 +193,5 @@ def _settled(request: Request) -> tuple[Request, "torch.device"]:
     """Return the request with the device that is meant: ``auto`` becomes one."""
     # What is misspelt is said before what is missing.
     plan(request)
-    device = _device(request.device)
+    device = timed_device(request.device)
     return replace(request, device=str(device)), device
-
-
-def _device(name: str) -> "torch.device":
-    from segcli.device import resolve_device
-
-    device = resolve_device(name)
-    if device.type not in ("cpu", "cuda"):
-        message = f"device {device} cannot be timed: there is a timer for cpu and for cuda"
-        raise SegcliError(message, hint="use --device cpu", code=ExitCode.UNAVAILABLE)
-    return device

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segcli.bench.spelling import split_names
 from segcli.options import with_output
 
 if TYPE_CHECKING:
@@ -16,16 +17,16 @@ def ceiling(
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:N, or auto for the best there is.")] = "cpu",
     dtype: Annotated[
         str,
-        typer.Option("--dtype", metavar="NAME,...", help="Of matrix products: float32, float64, bfloat16, float16."),
+        typer.Option("--dtype", metavar="NAME,...", help="Of computing: float32, float64, bfloat16, float16."),
     ] = "float32",
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of torch's kernels.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", help="How long to measure, about.")] = 10.0,
     output: "Output",
 ) -> None:
-    """Measure the ceilings that kernels are compared with: bandwidth by array size, matrix products, the smallest call.
+    """Measure the ceilings that kernels are compared with: bandwidth, computing, the smallest call.
 
     Bandwidth is that of copy_, a sum and fill_, through arrays up to four last-level caches.
-    Computing is the best of four matrix products. All take turns; of all rounds the best counts.
+    Computing is the best of matrix products and convolutions. All take turns; of all rounds the best counts.
 
     Examples:
 
@@ -38,7 +39,7 @@ def ceiling(
     from segcli.emit import emit
     from segcli.progress import progress
 
-    dtypes = tuple(name.strip() for name in dtype.split(","))
+    dtypes = split_names(dtype)
     with progress("% of the time", 100, output) as advance:
         shown = 0
 

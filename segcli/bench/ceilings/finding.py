@@ -8,9 +8,9 @@ from math import isfinite
 from segcli.bench.ceilings.ceiling import Ceilings
 from segcli.bench.ceilings.measuring import THOROUGH_S, measure_ceilings
 from segcli.bench.measuring.environment import Environment, environment_of, settled_process
-from segcli.bench.measuring.timer import Timer, timer_for
-from segcli.device import resolve_device, resolve_dtype, use_threads
-from segcli.errors import ExitCode, SegcliError
+from segcli.bench.measuring.timer import Timer, timed_device, timer_for
+from segcli.device import resolve_dtype, use_threads
+from segcli.errors import SegcliError
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def find_ceilings(
 
     Args:
         device: ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
-        dtypes: Those of matrix products.
+        dtypes: Those of matrix products and convolutions.
         threads: torch's threads; None leaves them as they are.
         seconds: How long it may take, about.
         advance: Called with the share of the time that has passed, 0 to 1.
@@ -57,10 +57,7 @@ def find_ceilings(
         raise SegcliError(message)
     for dtype in dtypes:
         resolve_dtype(dtype)
-    there = resolve_device(device)
-    if there.type not in ("cpu", "cuda"):
-        message = f"device {there} cannot be timed: there is a timer for cpu and for cuda"
-        raise SegcliError(message, hint="use --device cpu", code=ExitCode.UNAVAILABLE)
+    there = timed_device(device)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with settled_process() as flags:
         use_threads(threads)

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segcli.bench.measuring.processor import bytes_of
+
 if TYPE_CHECKING:
     import torch
 
 _CPUS = Path("/sys/devices/system/cpu")
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def last_level_cache_bytes(device: "torch.device", cpus: Path = _CPUS) -> int | None:
@@ -41,18 +42,13 @@ def _of_cpus(folder: Path, used: Iterable[int]) -> int | None:
             try:
                 texts = [(index / name).read_text(encoding="ascii").strip() for name in _NAMES]
                 level, kind, size, shared = int(texts[0]), *texts[1:]
-                if kind != "Instruction":
-                    caches[level, shared] = _size(size)
             except (OSError, ValueError):
                 continue
+            sized = bytes_of(size)
+            if sized is not None and kind != "Instruction":
+                caches[level, shared] = sized
     last = max((level for level, _ in caches), default=0)
     return sum(size for (level, _), size in caches.items() if level == last) or None
 
 
 _NAMES = ("level", "type", "size", "shared_cpu_list")
-
-
-def _size(text: str) -> int:
-    """Return the bytes of a size such as ``32768K``."""
-    unit = _UNITS.get(text[-1:], 1)
-    return int(text.rstrip("KMG")) * unit

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segcli.bench.spelling import chosen_names
 from segcli.options import with_output
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def compare(
     if first == second == "-":
         message = "A and B are both standard input, expected one of them to be a file"
         raise SegcliError(message)
-    names = () if suite == "all" else tuple(name.strip() for name in suite.split(","))
+    names = chosen_names(suite)
     question = Question(_share(min_effect), names, kernel)
     sides = _side(first), _side(second)
     with progress("kernels compared", len(chosen(*sides, question)), output) as advance:

@@ -14,6 +14,7 @@ from segcli import __version__
 from segcli.bench.measuring.gpu import Gpu, gpu_of
 from segcli.bench.measuring.processor import Processor, processor
 from segcli.errors import ExitCode, SegcliError
+from segcli.launch import cores
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +109,7 @@ def environment_of(device: "torch.device", flags: Flags) -> Environment:
 
     return Environment(
         cpu=cpu_name(),
-        cores=_cores(),
+        cores=cores(),
         load=_load(),
         os=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
@@ -219,12 +220,6 @@ def _keep_freed_memory(trim_threshold: int, mmap_max: int) -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return bool(mallopt(_M_MMAP_MAX, mmap_max) and mallopt(_M_TRIM_THRESHOLD, trim_threshold))
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _load() -> float | None:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from segcli.bench.measuring.throttling import clock_mhz, must, opened
+from segcli.bench.measuring.throttling import SM_CLOCK, clock_mhz, must, opened
 
 if TYPE_CHECKING:
     import torch
 
-_SM_CLOCK, _MEMORY_CLOCK = 1, 2
+_MEMORY_CLOCK = 2
 _LONGEST_NAME = 80
 
 
@@ -75,8 +75,8 @@ def _with_driver(known: Gpu, nvml: Any, handle: ctypes.c_void_p) -> Gpu:  # noqa
     return replace(
         known,
         driver=driver.value.decode(errors="replace"),
-        sm_clock_hz=1e6 * clock_mhz(nvml.nvmlDeviceGetClockInfo, handle, _SM_CLOCK),
-        max_sm_clock_hz=1e6 * clock_mhz(nvml.nvmlDeviceGetMaxClockInfo, handle, _SM_CLOCK),
+        sm_clock_hz=1e6 * clock_mhz(nvml.nvmlDeviceGetClockInfo, handle, SM_CLOCK),
+        max_sm_clock_hz=1e6 * clock_mhz(nvml.nvmlDeviceGetMaxClockInfo, handle, SM_CLOCK),
         memory_clock_hz=1e6 * clock_mhz(nvml.nvmlDeviceGetClockInfo, handle, _MEMORY_CLOCK),
         power_limit_w=power_mw.value / 1e3,
     )

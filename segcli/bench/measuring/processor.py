@@ -49,10 +49,21 @@ def processor(system: Path = _SYSTEM, supplies: Path = _SUPPLIES, cpuinfo: Path 
 
 def _cache(folder: Path) -> tuple[str, int] | None:
     level, kind, size = (_text(folder / name) for name in ("level", "type", "size"))
-    digits = size.rstrip("KMG")
-    if not (level.isdecimal() and digits.isdecimal()):
+    sized = bytes_of(size)
+    if sized is None or not level.isdecimal():
         return None
-    return f"L{level}{_SHORT.get(kind, '')}", int(digits) * _UNITS.get(size[-1], 1)
+    return f"L{level}{_SHORT.get(kind, '')}", sized
+
+
+def bytes_of(text: str) -> int | None:
+    """Return the bytes of a cache's size as Linux writes it; None where it is none.
+
+    Examples:
+        >>> bytes_of("32768K"), bytes_of("")
+        (33554432, None)
+    """
+    digits = text.rstrip("KMG")
+    return int(digits) * _UNITS.get(text[-1], 1) if digits.isdecimal() else None
 
 
 def _on_battery(supplies: Path) -> bool | None:

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from segcli.launch import cores
 
-_BUSY = 0.5
+BUSY = 0.5
+"""The share of the cores from which on what else runs is in the way."""
 
 
 @contextmanager
@@ -31,11 +32,21 @@ def untimed_threads(load: Callable[[], tuple[float, ...]] | None = None) -> Iter
         busy = (load or os.getloadavg)()[0]
     except OSError:
         busy = 0.0
-    if count == 1 or busy < _BUSY * cores():
+    if count == 1 or busy < BUSY * cores():
         yield count
         return
+    with one_thread():
+        yield 1
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread for the length of the block."""
+    import torch
+
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield 1
+        yield
     finally:
-        torch.set_num_threads(count)
+        torch.set_num_threads(before)

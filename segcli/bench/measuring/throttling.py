@@ -19,7 +19,7 @@ _LIBRARY = "libnvidia-ml.so.1"
 # nvml.h: slowdown by hardware, by software for heat, by hardware for heat, and by the power supply. That the power
 # limit holds the clock down (0x4) is how a GPU at full load runs; then the clock itself tells.
 _SLOWED = 0x8 | 0x20 | 0x40 | 0x80
-_SM_CLOCK = 1
+SM_CLOCK = 1
 _LEAST_SHARE = 0.75
 
 
@@ -78,12 +78,12 @@ def opened(device: "torch.device", load: Callable[[str], Any] = ctypes.CDLL) -> 
 
 
 def _of_gpu(nvml: Any, handle: ctypes.c_void_p) -> Throttling:  # noqa: ANN401 - a library's functions have no types
-    most = clock_mhz(nvml.nvmlDeviceGetMaxClockInfo, handle, _SM_CLOCK)
+    most = clock_mhz(nvml.nvmlDeviceGetMaxClockInfo, handle, SM_CLOCK)
 
     def seen() -> bool:
         if _reasons(nvml, handle) & _SLOWED:
             return True
-        return clock_mhz(nvml.nvmlDeviceGetClockInfo, handle, _SM_CLOCK) < _LEAST_SHARE * most
+        return clock_mhz(nvml.nvmlDeviceGetClockInfo, handle, SM_CLOCK) < _LEAST_SHARE * most
 
     seen()
     return Throttling(seen, f"NVML: slowed down, or an SM clock below {_LEAST_SHARE:.0%} of {most} MHz")
@@ -106,7 +106,7 @@ def _reasons(nvml: Any, handle: ctypes.c_void_p) -> int:  # noqa: ANN401 - as ab
 def clock_mhz(ask: Callable[..., int], handle: ctypes.c_void_p, which: int) -> int:
     """Read one of a device's clocks."""
     clock = ctypes.c_uint()
-    must(ask(handle, which, ctypes.byref(clock)), "reading the SM clock" if which == _SM_CLOCK else "reading a clock")
+    must(ask(handle, which, ctypes.byref(clock)), "reading the SM clock" if which == SM_CLOCK else "reading a clock")
     return clock.value
 
 

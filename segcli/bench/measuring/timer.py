@@ -7,6 +7,8 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
+from segcli.errors import ExitCode, SegcliError
+
 if TYPE_CHECKING:
     import torch
 
@@ -187,6 +189,21 @@ class SingleEventTimer:
 
 def _nothing() -> None:
     pass
+
+
+def timed_device(name: str) -> "torch.device":
+    """Return the device called ``name``, for which there is a timer.
+
+    Raises:
+        SegcliError: As `segcli.device.resolve_device`; with exit code 3 for any but cpu and cuda.
+    """
+    from segcli.device import resolve_device
+
+    device = resolve_device(name)
+    if device.type not in ("cpu", "cuda"):
+        message = f"device {device} cannot be timed: there is a timer for cpu and for cuda"
+        raise SegcliError(message, hint="use --device cpu", code=ExitCode.UNAVAILABLE)
+    return device
 
 
 def timer_for(device: "torch.device") -> Timer:

@@ -6,13 +6,13 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from segcli.bench.kernel import INDEX_BYTES, Call, Case, Cost, Kernel, Make, Suite, Tensors
 from segcli.bench.measuring.conditions import Caches, Span
+from segcli.bench.measuring.threads import one_thread
 from segcli.bench.suites.loader_samples import EPOCH, Samples, draw_samples, plainly_summed, samples_of, summed
 from segcli.launch import cores, end_with_parent
 
@@ -58,7 +58,8 @@ class _Epochs:
     def __call__(self) -> "torch.Tensor":
         import torch
 
-        with _one_thread():
+        # As the workers do: more threads would only wait for cores that those have.
+        with one_thread():
             with _quietly():
                 batches = iter(self.loader)
             return torch.cat([self._sums(*batch) for batch in batches])
@@ -77,7 +78,7 @@ def _first_batch(loader: "DataLoader[Any]") -> "torch.Tensor":
         batches = iter(loader)
     workers = [child for child in multiprocessing.active_children() if child not in others]
     try:
-        with _one_thread():
+        with one_thread():
             return summed(*next(batches))
     finally:
         _end(workers)
@@ -121,19 +122,6 @@ def _begin(_worker: int) -> None:  # pragma: no cover - in a worker, which is ki
     # Ctrl-C reaches all; the one that started this process ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(signal.SIGKILL, os.getppid())
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let this process compute with one thread, as its workers do: more would only wait for cores that those have."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _quietly(warnings.catch_warnings):  # noqa: N801 - a context, named as one
