@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from segcli.bench.kernel import Call, Case, Kernel, Make, Suite, Tensors
@@ -19,6 +19,7 @@ COMPILED = "compiled"
 # One side would hide which of them a layout turns round.
 _TINY = (4, 6)
 _IMAGE_DIMS = 4
+_Kind = tuple[Any, ...]
 
 
 def with_variants(suite: Suite, kernel: Kernel, *, channels_last: bool, compiled: bool) -> tuple[Kernel, ...]:
@@ -139,11 +140,16 @@ def _is_image(tensor: "torch.Tensor") -> bool:
 
 
 def _compiled(make: Make) -> Make:
+    # What torch compiled belongs to a piece of code: the same one for tensors of the same kind, drawn anew each pass.
+    codes: dict[_Kind, CodeType] = {}
+
     def made(tensors: Tensors) -> Call:
         import torch
 
+        once = _once(make(tensors))
+        code = codes.setdefault(_kind_of(tensors), once.__code__.replace())
         with compiling():
-            call: Call = torch.compile(_in_its_own_code(make(tensors)), dynamic=False)
+            call: Call = torch.compile(_with_code(once, code), dynamic=False)
             # Now, not in the first block of calls that is timed.
             call()
         return call
@@ -162,13 +168,24 @@ def compiling() -> Iterator[None]:
             yield
 
 
-def _in_its_own_code(call: Call) -> Callable[[], Any]:
-    """Wrap a call into code of its own: torch keeps few compiled versions of one piece of code, and then gives up."""
+def _kind_of(tensors: Tensors) -> _Kind:
+    """Return what compiled code is made for: torch keeps few versions of one piece of code, and then gives up."""
+    import torch
 
+    kinds = ((name, tuple(one.shape), one.dtype, one.requires_grad) for name, one in sorted(tensors.items()))
+    return torch.is_grad_enabled(), *kinds
+
+
+def _once(call: Call) -> Callable[[], Any]:
     def once() -> "torch.Tensor":
         return call()  # pragma: no cover - torch runs what it made of it
 
-    return FunctionType(once.__code__.replace(), once.__globals__, once.__name__, None, once.__closure__)
+    return once
+
+
+def _with_code(function: Callable[[], Any], code: CodeType) -> Callable[[], Any]:
+    """Return a function that is told apart from others by its code, which does the same."""
+    return FunctionType(code, function.__globals__, function.__name__, None, function.__closure__)
 
 
 def require_compiler(device: "torch.device") -> None:

@@ -9,7 +9,15 @@ from segcli.bench.kernel import Call, Kernel, Mode, Suite, Tensors
 from segcli.bench.measuring.correctness import Prepared, prepare
 from segcli.bench.suites import SUITES
 from segcli.bench.suites.convs import CONVS
-from segcli.bench.variants import Layouts, _ChannelsLast, _Watched, reads_images, require_compiler, with_variants
+from segcli.bench.variants import (
+    Layouts,
+    _ChannelsLast,
+    _compiled,
+    _Watched,
+    reads_images,
+    require_compiler,
+    with_variants,
+)
 from segcli.errors import ExitCode, SegcliError
 
 CPU = torch.device("cpu")
@@ -139,6 +147,24 @@ def test_every_kernel_is_compiled_for_itself() -> None:
     assert counters["stats"]["unique_graphs"] == 10
     assert not counters["recompiles"]
     assert not counters["graph_break"]
+
+
+@pytest.mark.usefixtures("_compiler")
+def test_tensors_drawn_anew_are_not_compiled_for_again_and_are_those_that_are_read() -> None:
+    from torch._dynamo.utils import counters
+
+    torch._dynamo.reset()
+    counters.clear()
+    make = _compiled(lambda given: lambda: given["x"] * given["w"])
+    with torch.no_grad():
+        for scale in (2.0, 3.0, 5.0):
+            tensors = {"x": torch.arange(6.0), "w": torch.full((6,), scale)}
+            assert make(tensors)().tolist() == [0.0, scale, 2 * scale, 3 * scale, 4 * scale, 5 * scale]
+        assert counters["stats"]["unique_graphs"] == 1
+        # Another size is another piece of code.
+        make({"x": torch.ones(7), "w": torch.ones(7)})()
+    assert counters["stats"]["unique_graphs"] == 2
+    assert not counters["recompiles"]
 
 
 @pytest.mark.usefixtures("_compiler")
