@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Counts = NDArray[np.intp]
 
 Passes = tuple[tuple[float, ...], ...]
 """Samples in seconds, above 0, by the pass in which they were taken; a pass has one at least."""
 
 RESAMPLES = 20_000
 """Of each ratio: a bound of its interval is then sure to a fiftieth of the ratio's own standard error."""
+FEW_PASSES = 5
+"""Up to here a resample draws samples as well as passes."""
+# Numbers that are summed at once.
+_AT_ONCE = 2_000_000
 _TAIL = 0.025
 _STREAMS = (0, 1)
 
@@ -122,11 +127,12 @@ def _logs(timed: Timed, stream: int) -> "Array":
 def log_medians(passes: Passes, stream: int, *, of_reference: bool = False) -> "Array":
     """Return the logarithms of resampled medians.
 
-    Two levels, as the samples have: passes are drawn with replacement, then samples of those. Of p passes p - 1 are
-    drawn: p would give (p - 1)/p of the variance between passes, a third too little of three. The median of n samples
-    drawn with replacement is the sample at the rank of the median of n uniform numbers, which has a beta distribution:
-    one random number stands for n. Samples that follow one another are alike: n is how many independent ones they are
-    worth, as drawing them in blocks would find.
+    Passes are drawn with replacement. Of p passes p - 1 are drawn: p would give (p - 1)/p of the variance between
+    passes, a third too little of three. What samples of one pass differ by is among what passes differ by, so of many
+    passes nothing more is drawn. Few passes have few medians: there samples of the drawn ones are drawn, too, which
+    widens rather than narrows. The median of n samples drawn with replacement is the sample at the rank of the median
+    of n uniform numbers, which has a beta distribution: one random number stands for n. Samples that follow one another
+    are alike: n is how many independent ones they are worth, as drawing them in blocks would find.
 
     Args:
         passes: The samples.
@@ -137,34 +143,49 @@ def log_medians(passes: Passes, stream: int, *, of_reference: bool = False) -> "
         Half of `RESAMPLES`.
 
     Source:
-        The rank: Maritz and Jarrett (1978), A note on estimating the variance of the sample median, JASA 73. One pass
-        fewer: Rao and Wu (1988), Resampling inference with complex survey data, JASA 83.
+        The groups alone: Davison and Hinkley (1997), Bootstrap Methods and their Application, section 3.8. One group
+        fewer: Rao and Wu (1988), Resampling inference with complex survey data, JASA 83. The rank: Maritz and Jarrett
+        (1978), A note on estimating the variance of the sample median, JASA 73.
     """
     import numpy as np
 
     logs = [np.log(np.asarray(each, dtype=np.float64)) for each in passes]
-    worth = np.array([independent(each) for each in logs])
-    random = np.random.default_rng((stream, int(of_reference)))
-    medians = np.empty(RESAMPLES // len(_STREAMS))
-    for chosen, rows in _choices(len(logs), stream):
-        ranked = np.sort(np.concatenate([logs[index] for index in chosen]))
-        shape = (worth[chosen].sum() + 1) / 2
-        ranks = random.beta(shape, shape, len(rows))
-        medians[rows] = ranked[np.minimum((ranks * len(ranked)).astype(int), len(ranked) - 1)]
-    return medians
+    times = _times_drawn(len(logs), stream)
+    totals = times @ np.array([len(each) for each in logs])
+    if len(logs) > FEW_PASSES:
+        # Of an even number the mean of the middle two.
+        return _at_ranks(logs, times, (totals - 1) // 2, totals // 2)
+    shapes = (times @ np.array([independent(each) for each in logs]) + 1) / 2
+    ranks = np.random.default_rng((stream, int(of_reference))).beta(shapes, shapes)
+    return _at_ranks(logs, times, np.minimum((ranks * totals).astype(int), totals - 1))
+
+
+def _at_ranks(logs: "list[Array]", times: "Counts", *ranks: "Counts") -> "Array":
+    """Return, for each resample, the mean of the samples at ranks of what was drawn, counted from 0."""
+    import numpy as np
+
+    samples, owners = np.concatenate(logs), np.repeat(np.arange(len(logs)), [len(each) for each in logs])
+    order = np.argsort(samples, kind="stable")
+    # How many of the smallest samples are of which pass: whole numbers, which float32 holds up to 2^24.
+    smallest = np.cumsum(owners[order, None] == np.arange(len(logs)), axis=0, dtype=np.float32)
+    samples = samples[order]
+    found = np.empty(len(times))
+    rows = max(1, _AT_ONCE // len(order))
+    for start in range(0, len(times), rows):
+        some = slice(start, start + rows)
+        drawn = times[some].astype(np.float32) @ smallest.T
+        found[some] = sum(samples[(drawn > rank[some, None]).argmax(axis=1)] for rank in ranks) / len(ranks)
+    return found
 
 
 @lru_cache(maxsize=16)
-def _choices(count: int, stream: int) -> "list[tuple[list[int], NDArray[np.intp]]]":
-    """Draw passes for each resample, and put together the resamples that drew the same ones."""
+def _times_drawn(count: int, stream: int) -> "Counts":
+    """Return how often each resample draws each pass."""
     import numpy as np
 
-    random = np.random.default_rng((stream, 2))
-    drawn = np.sort(random.integers(count, size=(RESAMPLES // len(_STREAMS), max(1, count - 1))))
-    choices, which = np.unique(drawn, axis=0, return_inverse=True)
-    order = np.argsort(which, kind="stable")
-    ends = np.cumsum(np.bincount(which))[:-1]
-    return list(zip(choices.tolist(), np.split(order, ends), strict=True))
+    drawn = np.random.default_rng((stream, 2)).integers(count, size=(RESAMPLES // len(_STREAMS), max(1, count - 1)))
+    times: Counts = (drawn[:, :, None] == np.arange(count)).sum(axis=1)
+    return times
 
 
 def independent(samples: "Array") -> float:

@@ -164,7 +164,7 @@ def _warnings(pairs: Sequence[Pair], machine: Sequence[MachineRatio], first: Sid
     yield from _changed(machine)
     for side, names in (("A", first), ("B", second)):
         if all(len(result.passes) < 2 for result in names.results.values()):  # noqa: PLR2004 - one has no spread
-            yield f"{side} has one pass: what drifts between passes is not seen; give --passes 3"
+            yield f"{side} has one pass: what drifts between passes is not seen; give --passes 6 or more"
     if any(each.verdict is Verdict.AMBIGUOUS for each in pairs):
         ambiguous = sum(each.verdict is Verdict.AMBIGUOUS for each in pairs)
         yield (

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from segcli.bench.comparing import bootstrap
 from segcli.bench.comparing.bootstrap import RESAMPLES, Passes, Timed, _widening, independent, log_medians, ratio_of
 
 Array = NDArray[np.float64]
@@ -54,6 +55,29 @@ def test_the_distribution_is_that_of_resampling_by_hand(passes: int) -> None:
     apart = [abs(float(np.mean(found <= point) - np.mean(expected <= point))) for point in points]
     # Neighbouring ranks have 8 % each, and of an even count the medians lie between two.
     assert max(apart) < 0.08
+
+
+@pytest.mark.parametrize(("passes", "samples"), [(6, 1), (9, 1), (20, 1), (7, 4)], ids=str)
+def test_of_many_passes_only_these_are_drawn(passes: int, samples: int) -> None:
+    generator = np.random.default_rng(passes)
+    made = tuple(tuple(np.exp(generator.normal(0.05 * place, 0.1, samples))) for place in range(passes))
+    medians = []
+    for _ in range(4_000):
+        chosen = generator.integers(passes, size=passes - 1)
+        medians.append(np.median([log(sample) for index in chosen for sample in made[index]]))
+    found = log_medians(made, 0)
+    points = np.quantile(medians, np.linspace(0.01, 0.99, 99)) + 1e-12
+    apart = [abs(float(np.mean(found <= point) - np.mean(np.array(medians) <= point))) for point in points]
+    # Four standard errors of a share of 4,000.
+    assert max(apart) < 4 * 0.5 / 4_000**0.5
+
+
+def test_many_samples_are_summed_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = drawn(np.random.default_rng(3)) * 3
+    whole = log_medians(made, 0)
+    monkeypatch.setattr(bootstrap, "_AT_ONCE", 777 * len(made) * 20)
+    log_medians.cache_clear()
+    assert np.array_equal(log_medians(made, 0), whole)
 
 
 def test_the_median_of_one_pass_has_its_exact_distribution() -> None:
@@ -116,6 +140,19 @@ def test_the_interval_holds_the_true_ratio_as_often_as_it_says() -> None:
     generator = np.random.default_rng(0)
     ratios = [ratio_of(Timed(drawn(generator)), Timed(drawn(generator, share=1.1))) for _ in range(200)]
     assert sum(ratio.low <= 1.1 <= ratio.high for ratio in ratios) >= 186
+
+
+def test_of_many_passes_with_few_samples_it_does_too_and_is_narrow() -> None:
+    generator = np.random.default_rng(0)
+
+    def timed(share: float) -> Timed:
+        return Timed(tuple(tuple(share * np.exp(generator.normal(0, 0.04, 2))) for _ in range(20)))
+
+    ratios = [ratio_of(timed(1.0), timed(1.1)) for _ in range(200)]
+    assert sum(ratio.low <= 1.1 <= ratio.high for ratio in ratios) >= 186
+    # The median of 40 normal samples has a standard deviation of 1.25 of the mean's, the ratio the root of two of that.
+    width = 2 * 1.96 * 1.25 * 2**0.5 * 0.04 / 40**0.5
+    assert np.mean([ratio.spread for ratio in ratios]) == pytest.approx(width, rel=0.2)
 
 
 def test_correlated_samples_widen_the_interval() -> None:

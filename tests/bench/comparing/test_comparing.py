@@ -107,8 +107,8 @@ def test_another_machine_and_what_else_differs_is_told() -> None:
 def test_one_pass_is_told() -> None:
     run = made_run(made_result("ohem", [[1.0] * 9]))
     assert compared(run, run).warnings == (
-        "A has one pass: what drifts between passes is not seen; give --passes 3",
-        "B has one pass: what drifts between passes is not seen; give --passes 3",
+        "A has one pass: what drifts between passes is not seen; give --passes 6 or more",
+        "B has one pass: what drifts between passes is not seen; give --passes 6 or more",
     )
 
 
