@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import log
 from pathlib import Path
@@ -34,22 +34,19 @@ from segcli.files import replacing
 
 SHARE = 0.10
 """How much longer a kernel takes on purpose."""
-_CALIBRATION = 7
 
 
 @dataclass(frozen=True)
 class SlowedTimer:
-    """Times work after which the core is kept busy for a tenth of what the work takes.
+    """Times work after which the core is kept busy for a tenth of what the work took.
 
     Attributes:
         timer: What times.
         spared: What is not slowed: the reference workload.
-        slowed: What is, by its identity.
     """
 
     timer: Timer
     spared: list[Work]
-    slowed: dict[int, tuple[Work, Work]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -64,21 +61,15 @@ class SlowedTimer:
     def time_s(self, work: Work, calls: int) -> float:
         """Return the seconds that calls take, each with what was put after it."""
         if calls and not any(work is spared for spared in self.spared):
-            work = self._slowed(work)
+            work = partial(_and_busy, work)
         return self.timer.time_s(work, calls)
 
-    def _slowed(self, work: Work) -> Work:
-        if id(work) not in self.slowed:
-            self.timer.time_s(work, 1)
-            taken_s = median(self.timer.time_s(work, 1) for _ in range(_CALIBRATION))
-            # The work is kept as well: what is freed gives its identity to another.
-            self.slowed[id(work)] = work, partial(_and_busy, work, round(SHARE * taken_s * 1e9))
-        return self.slowed[id(work)][1]
 
-
-def _and_busy(work: Work, extra_ns: int) -> object:
+def _and_busy(work: Work) -> object:
+    start = time.perf_counter_ns()
     output = work()
-    end = time.perf_counter_ns() + extra_ns
+    end = time.perf_counter_ns()
+    end += round(SHARE * (end - start))
     while time.perf_counter_ns() < end:
         pass
     return output
@@ -195,7 +186,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the runs are, or will be")
     parser.add_argument("--pairs", type=int, default=20, help="pairs of runs, each with a slowed one")
-    parser.add_argument("--budget", type=float, default=60.0, help="seconds a run")
+    parser.add_argument("--budget", type=float, default=Request().budget_s, help="seconds a run")
     parser.add_argument("--passes", type=int, default=Request().passes, help="passes a run")
     parser.add_argument("--suite", default="all", help="suites, by comma")
     parser.add_argument("--kernel", default="", help="a pattern of kernel names")

@@ -180,11 +180,13 @@ def bench(
     time_budget: Annotated[
         float,
         typer.Option("--time-budget", metavar="SECONDS", help="For the whole run, shared out.", rich_help_panel=_HOW),
-    ] = 60.0,
+    ] = 75.0,
     passes: Annotated[
         int,
-        typer.Option("--passes", help="Walks over all kernels; each has samples of every one.", rich_help_panel=_HOW),
-    ] = 3,
+        typer.Option(
+            "--passes", help="Walks over all kernels, at most; each has samples of every one.", rich_help_panel=_HOW
+        ),
+    ] = 20,
     seed: Annotated[int, typer.Option("--seed", help="Of the random data.", rich_help_panel=_HOW)] = 0,
     nproc: Annotated[
         int,

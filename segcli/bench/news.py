@@ -28,7 +28,7 @@ class GroupNews:
     """Makes of results, in the order in which they come, a line for each group of kernels and pass.
 
     Attributes:
-        passes: Of the run.
+        passes: Of the run, at most.
     """
 
     passes: int
@@ -57,6 +57,6 @@ class GroupNews:
         count = len(self._kernels)
         self._kernels = {}
         return (
-            f"pass {self._seen[self._group]} of {self.passes}: {suite}, {mode}, {format_size(size)} {dtype}: "
+            f"pass {self._seen[self._group]} of up to {self.passes}: {suite}, {mode}, {format_size(size)} {dtype}: "
             f"{count} kernel{'s' if count > 1 else ''}, {fastest}"
         )

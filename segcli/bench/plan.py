@@ -32,7 +32,7 @@ class Request:
         seed: Of the data.
         caches: ``hot``, ``cold``; none for both.
         spans: ``host``, ``device``; none for all that the device has.
-        passes: Walks over all groups.
+        passes: Walks over all groups, at most.
         channels_last: Whether kernels are timed with channels last, too.
         compiled: Whether kernels are timed compiled, too.
         tf32: Whether float32 may be computed with 10 bits of mantissa on CUDA.
@@ -46,11 +46,11 @@ class Request:
     dtypes: tuple[str, ...] = ("float32",)
     device: str = "cpu"
     threads: int | None = None
-    budget_s: float = 60.0
+    budget_s: float = 75.0
     seed: int = 0
     caches: tuple[str, ...] = ()
     spans: tuple[str, ...] = ()
-    passes: int = 3
+    passes: int = 20
     channels_last: bool = False
     compiled: bool = False
     tf32: bool = False

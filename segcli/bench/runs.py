@@ -180,7 +180,7 @@ def _method(groups: Sequence[Planned], session: Session) -> Method:
         timer=tools.timer_of(conditions[0]).name,
         caches=tuple(dict.fromkeys(condition.caches.value for condition in conditions)),
         spans=tuple(dict.fromkeys(condition.span.value for condition in conditions)),
-        passes=session.request.passes,
+        passes=session.passes,
         rule=session.rule,
         budget_s=session.request.budget_s,
         cache_bytes=tools.cache.bytes,

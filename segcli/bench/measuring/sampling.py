@@ -67,8 +67,8 @@ class Course:
     """How contenders are sampled, beside the rule.
 
     Attributes:
-        blocks: Calls a block for each contender, where an earlier pass has found them: one such block warms it up.
-            Where None, blocks grow, and warm-up lasts until times are steady.
+        blocks: Calls a block for each contender, where they are known: it is warm, and sampled at once. Where None,
+            blocks grow, and warm-up lasts until times are steady.
         least: Samples that each contender is given even past the deadline.
         end_ns: When to stop all the same; the deadline where None.
         spoiled: Asked after each sample: whether it is to be thrown away, as on a throttled GPU.
@@ -86,12 +86,19 @@ class _Contender:
     calls: int = 1
     warm_up_calls: int = 0
     steady: bool = False
-    is_grown: bool = False
     last_warm_s: float | None = None
     dropped: int = 0
     error: Exception | None = None
     samples: list[float] = field(default_factory=list)
     ranked: list[float] = field(default_factory=list)
+
+    @property
+    def taken(self) -> int:
+        return len(self.samples) + self.dropped
+
+    @property
+    def has_number(self) -> bool:
+        return self.taken > 0 or self.last_warm_s is not None
 
     def add(self, sample: float) -> None:
         self.samples.append(sample)
@@ -132,12 +139,13 @@ def measure(
     rule, course = rule or Rule(), course or Course()
     contenders = [_Contender(work) for work in works]
     for contender, calls in zip(contenders, course.blocks, strict=False):
-        contender.calls, contender.is_grown = calls or 1, calls is not None
+        contender.calls, contender.steady = calls or 1, calls is not None
     try:
         least_block_s = timer_overhead_s(timer) / rule.timer_share
         for contender in contenders:
-            with _dropping_out(contender):
-                _warm_up(contender, timer, least_block_s, deadline_ns, rule)
+            if not contender.steady:
+                with _dropping_out(contender):
+                    _warm_up(contender, timer, least_block_s, deadline_ns, rule)
         stopped = _take_turns(contenders, timer, deadline_ns, rule, course)
     except KeyboardInterrupt:
         stopped = "interrupt"
@@ -193,9 +201,6 @@ def _warm_up(contender: _Contender, timer: Timer, least_block_s: float, deadline
         calls, block_s = contender.calls, _warm_block(contender, timer)
         sample = contender.last_warm_s = block_s / calls
         in_time = timer.clock.now_ns() < deadline_ns
-        if contender.is_grown:
-            contender.steady = True
-            return
         if in_time and block_s < least_block_s:
             # Too short to be judged: longer blocks first, at most tenfold, since a first call can be a slow one.
             contender.calls = ceil(contender.calls * min(10.0, max(2.0, 1.2 * least_block_s / max(block_s, 1e-9))))
@@ -226,9 +231,9 @@ def _take_turns(contenders: list[_Contender], timer: Timer, deadline_ns: int, ru
 
 
 def _is_over(contenders: list[_Contender], now_ns: int, deadline_ns: int, course: Course) -> bool:
-    if now_ns < deadline_ns:
+    if now_ns < deadline_ns or not all(contender.has_number for contender in _left(contenders)):
         return False
-    has_least = all(len(contender.samples) + contender.dropped >= course.least for contender in _left(contenders))
+    has_least = all(contender.taken >= course.least for contender in _left(contenders))
     return has_least or course.end_ns is None or now_ns >= course.end_ns
 
 

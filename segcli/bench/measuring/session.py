@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from segcli.bench.ceilings.ceiling import Ceilings, better, raised
 from segcli.bench.kernel import Case, Mode, Suite
+from segcli.bench.measuring.conditions import Caches
 from segcli.bench.measuring.correctness import prepare, rework
 from segcli.bench.measuring.recording import Entry, Record
 from segcli.bench.measuring.sampling import Course, Rule, measure
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # With torch's import and the comparisons, five seconds on two cores.
 _FIRST_NS = 1_000_000_000
+# Of the budget, what drawing tensors and making kernels anew may take; the fewest passes that tell drift from noise.
+_MAKING_SHARE = 0.25
+_LEAST_PASSES = 3
 _T = TypeVar("_T")
 _Drawn = tuple[tuple[str, Case], Mapping[str, "torch.Tensor"]]
 
@@ -59,6 +63,9 @@ class Session:
     ceilings: Ceilings | None = None
     _records: list[Record] = field(default_factory=list)
     _pass: int = 0
+    _passes: int = 0
+    _promised: int = 0
+    _making_ns: int = 0
     _end_ns: int = 0
     _works_to_come: int = 0
     _drawn: _Drawn | None = None
@@ -68,7 +75,8 @@ class Session:
         """Time every group in every pass, sharing out what is left of the budget by what is still to come."""
         self._end_ns = self._now_ns() + round(self.request.budget_s * 1e9)
         self._records = [Record(group, str(self.device), self.rule.min_samples) for group in groups]
-        self._works_to_come = self.request.passes * sum(_works(group) for group in groups)
+        self._passes = self.request.passes
+        self._works_to_come = self._passes * sum(_works(group) for group in groups)
         self._walk()
         self._drawn = self._workload = None
         # Again: what disturbs a ceiling only lowers it.
@@ -76,21 +84,37 @@ class Session:
         self._raise_ceilings()
 
     def _walk(self) -> None:
-        for number in range(self.request.passes):
-            self._pass = number
+        self._walk_groups()
+        while not self.interrupted and self._left_ns() and self.passes < self._passes:
+            self._promised += self._least()
+            self._pass += 1
             self._renew()
-            for place, record in enumerate(self._records):
-                if self.interrupted:
-                    return
-                # The first group is timed however small the budget: a run always says something.
-                if self._left_ns() or self._pass == place == 0:
-                    self._visit(record)
-                else:
-                    self.advance(len(record.entries) * (1 + (self._pass == 0)))
-                self._works_to_come -= _works(record.group)
-                if self._pass == place == 0:
-                    # Only now: somebody waits for the first result.
-                    self._measure_ceilings()
+            self._walk_groups()
+            if self._pass == 1:
+                self._limit_passes()
+        if not self.interrupted:
+            self.advance((self.request.passes - self.passes) * sum(len(record.entries) for record in self._records))
+
+    def _walk_groups(self) -> None:
+        for place, record in enumerate(self._records):
+            if self.interrupted:
+                return
+            is_first = self._pass == place == 0
+            # The first group is timed however small the budget: a run always says something.
+            if self._left_ns() or is_first:
+                self._visit(record)
+            else:
+                self.advance(len(record.entries) * (1 + (self._pass == 0)))
+            self._works_to_come -= _works(record.group)
+            if is_first:
+                # Only now: somebody waits for the first result.
+                self._measure_ceilings()
+
+    def _limit_passes(self) -> None:
+        """Plan only as many passes as leave most of the time to timing, now that it is known what one takes to make."""
+        affordable = round(_MAKING_SHARE * self._left_ns()) // max(1, self._making_ns)
+        self._passes = min(self._passes, max(_LEAST_PASSES, self.passes + affordable))
+        self._works_to_come = (self._passes - self.passes) * sum(_works(record.group) for record in self._records)
 
     def _measure_ceilings(self) -> None:
         """Measure what the device can do, beside the budget; of several measurements keep the best."""
@@ -112,6 +136,11 @@ class Session:
         if self.ceilings is not None and taken_s and min(taken_s):
             self.ceilings = raised(self.ceilings, MATMUL_FLOPS / min(taken_s))
 
+    @property
+    def passes(self) -> int:
+        """How many passes were begun."""
+        return self._pass + 1
+
     def results(self) -> list[Result]:
         """Return a result for each kernel under each condition, group by group, as far as the run has come."""
         of_records = (record.results(self.ceilings, is_interrupted=self.interrupted) for record in self._records)
@@ -123,18 +152,20 @@ class Session:
 
     def _renew(self) -> None:
         """Forget the tensors of the pass before and give back their memory: the next pass shall get other."""
-        if self._pass:
-            self._drawn = self._workload = None
-            self.instruments.renew_memory()
+        self._drawn = self._workload = None
+        self.instruments.renew_memory()
 
     def _visit(self, record: Record) -> None:
         import torch
 
         try:
             with torch.set_grad_enabled(record.group.mode is Mode.TRAINING):
+                start_ns = self._now_ns()
                 works = list(self._rework(record) if self._pass else self._compare(record))
+                made_ns = self._now_ns()
+                self._making_ns += (made_ns - start_ns) if self._pass else 0
                 # Only now: what a slow comparison took is missing to all groups alike.
-                self._time(record, works, self._now_ns() + self._share_ns(record))
+                self._time(record, works, made_ns + self._share_ns(record))
         except KeyboardInterrupt:
             self.interrupted = True
         else:
@@ -165,6 +196,9 @@ class Session:
         tensors = self._tensors(record.group)
         for entry in record.right:
             work = _attempt(entry, partial(rework, entry.kernel, record.group.mode, tensors))
+            if work is not None and record.group.conditions[0].caches is Caches.COLD:
+                # A hot sample follows an untimed call; a cold one would see memory that was never touched.
+                _attempt(entry, work)
             if entry.agree(self.instruments.agree) and work is not None:
                 yield entry, work
 
@@ -216,7 +250,10 @@ class Session:
 
         None in the first pass, which shall reach all groups; the passes after it share the fewest that are enough.
         """
-        return ceil(self.rule.min_samples / (self.request.passes - 1)) if self._pass else 0
+        if not self._pass:
+            return 0
+        missing = self.rule.min_samples - self._promised
+        return max(1, ceil(missing / (self._passes - self._pass)))
 
     def _spoiled(self) -> bool:
         return any(self.instruments.agree(self.instruments.throttling.seen()))
@@ -225,6 +262,8 @@ class Session:
         """Return the reference workload, in the memory of this pass."""
         if self._workload is None:
             self._workload = self.instruments.workload()
+            for work in self._workload.values():
+                work()
         return self._workload
 
     def _tensors(self, group: "Group") -> Mapping[str, "torch.Tensor"]:

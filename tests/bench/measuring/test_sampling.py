@@ -133,13 +133,13 @@ def test_ctrl_c_keeps_what_was_measured() -> None:
     assert len(first.samples_s) == len(second.samples_s) + 1 > 1
 
 
-def test_a_later_pass_takes_its_blocks_from_an_earlier_one_and_warms_up_with_one() -> None:
+def test_a_later_pass_takes_its_blocks_from_an_earlier_one_and_is_warm() -> None:
     clock, timer = fake_timer(read_ns=50)
     work = FakeWork(clock, (1_000,))
     (sampling,) = measure([work], timer, FOREVER_NS, course=Course(blocks=(500,)))
-    assert (sampling.calls, sampling.warm_up_calls, sampling.steady) == (500, 501, True)
-    # One block of warm-up and six samples, each after an untimed call.
-    assert work.calls == 7 * 501
+    assert (sampling.calls, sampling.warm_up_calls, sampling.steady) == (500, 0, True)
+    # Six samples, each after an untimed call.
+    assert work.calls == 6 * 501
 
 
 def test_a_contender_that_has_no_block_yet_grows_one() -> None:
