@@ -29,8 +29,10 @@ from segcli.bench.comparing.verdicts import Verdict
 from segcli.bench.measuring.conditions import Condition
 from segcli.bench.measuring.instruments import Instruments, instruments_for
 from segcli.bench.measuring.timer import Clock, Timer, Work
+from segcli.bench.spelling import chosen_names
 from segcli.emit import to_json
 from segcli.files import replacing
+from segcli.units import parse_size
 
 SHARE = 0.10
 """How much longer a kernel takes on purpose."""
@@ -161,8 +163,15 @@ def worst(pairs: Sequence[Pair], verdict: Verdict) -> str:
 def main() -> None:
     """Time what is missing in the folder, and print what comparing comes to."""
     options = _options()
-    names = () if options.suite == "all" else tuple(options.suite.split(","))
-    request = Request(names, options.kernel, threads=options.threads, budget_s=options.budget, passes=options.passes)
+    request = Request(
+        suites=chosen_names(options.suite),
+        kernel=options.kernel,
+        sizes=(options.size,) if options.size else (),
+        caches=chosen_names(options.caches),
+        threads=options.threads,
+        budget_s=options.budget,
+        passes=options.passes,
+    )
     if options.only:
         time_kernels(request, options.folder / options.only, slowed="slowed" in options.only)
         return
@@ -190,6 +199,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=Request().passes, help="passes a run")
     parser.add_argument("--suite", default="all", help="suites, by comma")
     parser.add_argument("--kernel", default="", help="a pattern of kernel names")
+    parser.add_argument("--size", type=parse_size, help="such as 64x128; by default each suite has its own")
+    parser.add_argument("--caches", default="all", help="hot, cold, or both")
     parser.add_argument("--threads", type=int, help="of torch's kernels")
     parser.add_argument("--only", default="", help=argparse.SUPPRESS)
     return parser.parse_args()

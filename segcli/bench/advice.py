@@ -1,31 +1,43 @@
 """What makes a run's numbers less sure, and what they recommend, said with the way out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
+from statistics import median
 
 from segcli.bench.ceilings.standing import MOST
 from segcli.bench.measuring.environment import Environment
+from segcli.bench.measuring.order_statistics import quantile
 from segcli.bench.measuring.threads import BUSY
-from segcli.bench.results import Result, Status
+from segcli.bench.results import Reference, Result, Status
 from segcli.bench.worker_advice import advise_workers
+from segcli.units import format_seconds
 
 # pyperf warns where the standard deviation is 10 % of the mean; for quartiles, which outliers do not move, the same.
 UNSTEADY = 0.10
 # Reading the clock takes some 50 ns; in a thousand times that it is 0.1 % of a call.
 _SHORT_S = 5e-5
 _ONE_BY_ONE = "around each call"
+# On two cores of a virtual machine 1.6 to 2.0 where they were moved meanwhile, 1.0 to 1.3 where they were not.
+_MOVED = 1.5
+# Fewer do not tell a tenth of the passes from one of them.
+_LEAST_PASSES = 6
 
 
-def advise(results: Sequence[Result], environment: Environment, budget_s: float) -> Iterator[str]:
+def advise(
+    results: Sequence[Result], environment: Environment, budget_s: float, references: Sequence[Reference] = ()
+) -> Iterator[str]:
     """Give a warning for each kind of doubt, with the kernels that it concerns, and what to choose.
 
     Args:
         results: What was found.
         environment: Where.
         budget_s: The time budget.
+        references: The reference workload's samples.
     """
     timed = [result for result in results if result.status is Status.TIMED]
     more = f"give more than --time-budget {budget_s:g}"
     yield from _about_the_machine(environment)
+    yield from _moved(references, environment)
     yield from _unsteady(timed)
     few = [result for result in timed if result.ci95_s is None]
     yield from _told(few, lambda names: f"too few samples for a 95 % interval: {names}; {more}")
@@ -75,6 +87,32 @@ def _unsteady(timed: Sequence[Result]) -> Iterator[str]:
             f"{len(wide)} of {len(timed)} (worst: {_name(worst)}, {spread(worst):.0%}); close other programs, fix the "
             "clock rate, or give a longer --time-budget"
         )
+
+
+def _moved(references: Sequence[Reference], environment: Environment) -> Iterator[str]:
+    """Say where several threads found the cores otherwise from pass to pass.
+
+    A virtual machine's cores may be two threads of one core now and cores with caches of their own a second later. What
+    threads tell each other, and what they share, then takes up to twice as long; one thread alone sees little of it.
+    """
+    if environment.gpu is not None or environment.threads == 1:
+        return
+    for workload in ("copy", "matmul"):
+        hot = [each for each in references if each.workload == workload and each.caches == "hot"]
+        ranges = [_range(each) for each in hot if len(each.passes) >= _LEAST_PASSES]
+        if ranges and median(high / low if low else 1.0 for low, high in ranges) > _MOVED:
+            low, high = (median(ends) for ends in zip(*ranges, strict=True))
+            yield (
+                f"unsteady cores: one and the same {workload} took {format_seconds(low)} to {format_seconds(high)} "
+                "from pass to pass, as where a virtual machine's cores are moved; one thread is steadier: --threads 1"
+            )
+
+
+def _range(reference: Reference) -> tuple[float, float]:
+    """Return the medians of passes that a tenth of them lies below, and above."""
+    ends = accumulate(reference.passes, initial=0)
+    medians = sorted(median(reference.samples_s[start:end]) for start, end in pairwise(ends) if end > start)
+    return quantile(medians, 0.1), quantile(medians, 0.9)
 
 
 def spread(result: Result) -> float:

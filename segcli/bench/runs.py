@@ -141,7 +141,7 @@ def run(
         tools = instruments or _instruments(device, groups, timer, group)
         session = Session(request, device, tools, rule or Rule(), advance, found)
         session.run(groups)
-    results = session.results()
+    results, references = session.results(), session.references()
     return Run(
         started=started,
         environment=environment,
@@ -149,10 +149,10 @@ def run(
         seed=request.seed,
         data={group.suite.name: group.suite.data for group in groups},
         results=tuple(results),
-        warnings=tuple(advise(results, environment, request.budget_s)),
+        warnings=tuple(advise(results, environment, request.budget_s, references)),
         partial=session.interrupted,
         ceilings=session.ceilings,
-        references=tuple(session.references()),
+        references=tuple(references),
     )
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from segcli.bench.advice import advise, spread
 from segcli.bench.measuring.environment import Environment, Flags
+from segcli.bench.measuring.gpu import Gpu
 from segcli.bench.measuring.processor import Processor
-from segcli.bench.results import Result, Status
+from segcli.bench.results import Reference, Result, Status
 
 QUIET = Environment(
     cpu="Example CPU",
@@ -166,6 +167,47 @@ def test_a_quiet_run_has_no_warnings() -> None:
 )
 def test_doubts_are_said_with_the_way_out(result: Result, environment: Environment, warning: str) -> None:
     assert list(advise([result], environment, 20)) == [warning]
+
+
+def reference(times_ms: tuple[float, ...], workload: str = "copy", caches: str = "hot") -> Reference:
+    """Three samples in each pass: the time, and one much shorter and one much longer."""
+    samples = tuple(1e-3 * sample for time in times_ms for sample in (time, time / 5, 5 * time))
+    passes = (3,) * len(times_ms)
+    return Reference(workload, "conv", "forward", (8, 8), "float32", "cpu", caches, "host", samples, passes)
+
+
+MOVED_MS = (0.2, 0.2, 0.4, 0.4, 0.2, 0.4, 0.2, 0.4)
+
+
+def test_cores_that_were_moved_are_told_from_a_workload_that_takes_now_one_time_now_another() -> None:
+    steady = reference((1.3, 1.31, 1.35, 1.3, 1.4, 1.3), "matmul")
+    (warning,) = advise([GOOD], QUIET, 20, [reference(MOVED_MS), steady])
+    assert warning == (
+        "unsteady cores: one and the same copy took 200 us to 400 us from pass to pass, as where a virtual machine's "
+        "cores are moved; one thread is steadier: --threads 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("references", "environment"),
+    [
+        ([reference(MOVED_MS)], replace(QUIET, threads=1)),
+        ([reference(MOVED_MS)], replace(QUIET, gpu=Gpu("Example GPU", 2**36, "9.0", "13.0", None))),
+        ([reference(MOVED_MS, caches="cold")], QUIET),
+        ([reference(MOVED_MS[:5])], QUIET),
+        # One pass of many may be anything.
+        ([reference((*(0.2,) * 12, 0.9))], QUIET),
+        ([reference((0.0,) * 6)], QUIET),
+        ([replace(reference(MOVED_MS[:6]), passes=(0,) * 5 + (18,))], QUIET),
+        # In most groups they were where they had been.
+        ([reference(MOVED_MS), reference((0.2,) * 6), reference((0.2,) * 6)], QUIET),
+    ],
+    ids=["one thread", "gpu", "cold", "few passes", "one pass", "no time", "empty passes", "one group"],
+)
+def test_nothing_is_said_where_cores_stayed_or_nobody_can_tell(
+    references: list[Reference], environment: Environment
+) -> None:
+    assert list(advise([GOOD], environment, 20, references)) == []
 
 
 def test_many_kernels_are_named_in_part() -> None:
