@@ -167,9 +167,11 @@ def _warnings(pairs: Sequence[Pair], machine: Sequence[MachineRatio], first: Sid
             yield f"{side} has one pass: what drifts between passes is not seen; give --passes 6 or more"
     if any(each.verdict is Verdict.AMBIGUOUS for each in pairs):
         ambiguous = sum(each.verdict is Verdict.AMBIGUOUS for each in pairs)
+        is_moved = first.environment.threads > 1 and first.environment.gpu is None
+        steadier = ", --threads 1 is steadier where cores are shared" if is_moved else ""
         yield (
-            f"{ambiguous} of {len(pairs)} are ambiguous; a longer --time-budget tells more, and so do several runs a "
-            "side: segcli bench compare 'a*.json' 'b*.json'"
+            f"{ambiguous} of {len(pairs)} are ambiguous; a longer --time-budget tells more{steadier}, and so do "
+            "several runs a side: segcli bench compare 'a*.json' 'b*.json'"
         )
 
 

@@ -116,7 +116,13 @@ def test_ambiguous_ones_are_told() -> None:
     (warning,) = compared(
         of({"ohem": 1.0, "dice": 1.0}), made_run(*of({"dice": 1.0}).results, made_result("ohem", [[0.9, 1.1] * 5] * 3))
     ).warnings
-    assert warning.startswith("1 of 2 are ambiguous; a longer --time-budget tells more")
+    assert warning.startswith("1 of 2 are ambiguous; a longer --time-budget tells more, --threads 1 is steadier")
+
+
+def test_one_thread_is_not_recommended_to_what_has_one() -> None:
+    sides = [of({"ohem": 1.0}), made_run(made_result("ohem", [[0.9, 1.1] * 5] * 3))]
+    (warning,) = compared(*(replace(run, environment=replace(run.environment, threads=1)) for run in sides)).warnings
+    assert warning.startswith("1 of 1 are ambiguous; a longer --time-budget tells more, and so do several runs")
 
 
 def noisy(generator: np.random.Generator, share: float) -> Run:
