@@ -48,6 +48,18 @@ class Timed:
         units = [median(each) for each in self.reference]
         return Timed(_in_units(self.kernel, units), _in_units(self.reference, units))
 
+    def made_up_for(self, share: float) -> "Timed":
+        """Return the kernel's samples without what it follows of the reference; its noise is then among the passes'.
+
+        Args:
+            share: How far it follows; see `following`.
+
+        Examples:
+            >>> Timed(((2.0, 4.0), (8.0,)), ((1.0, 3.0), (16.0,))).made_up_for(0.5).kernel[1]
+            (2.0,)
+        """
+        return Timed(_in_units(self.kernel, [median(each) ** share for each in self.reference]))
+
 
 def _in_units(passes: Passes, units: list[float]) -> Passes:
     return tuple(tuple(sample / unit for sample in each) for each, unit in zip(passes, units, strict=True))
@@ -65,6 +77,49 @@ class Ratio:
     def spread(self) -> float:
         """The width of the interval, of logarithms."""
         return log(self.high / self.low)
+
+
+def following(first: Timed, second: Timed) -> float:
+    """Return how far a kernel follows its reference from pass to pass: 0 not at all, 1 in full proportion.
+
+    It is the slope of the regression of logarithms of medians, each side about its own median: what a change of the
+    machine does to the kernel, as far as the reference can tell, whatever a change of the kernel has done to it.
+
+    Args:
+        first: Of the first side, with its reference.
+        second: Of the second, with its reference.
+
+    Source:
+        A control variate with its estimated coefficient: Glasserman (2003), Monte Carlo Methods in Financial
+        Engineering, section 4.1; the outliers drawn in as by Huber (1981), Robust Statistics, section 7.
+
+    Examples:
+        >>> reference = tuple((float(seconds),) for seconds in (1, 2, 4, 1, 2, 4))
+        >>> following(Timed(reference, reference), Timed(reference, reference))
+        1.0
+        >>> following(Timed(((3.0,),) * 6, reference), Timed(((3.0,),) * 6, reference))
+        0.0
+    """
+    import numpy as np
+
+    kernels, references = (
+        np.concatenate([_about(first_passes), _about(second_passes)])
+        for first_passes, second_passes in ((first.kernel, second.kernel), (first.reference, second.reference))
+    )
+    variance = float(references @ references)
+    return float(np.clip(kernels @ references / variance, 0, 1)) if variance else 0.0
+
+
+def _about(passes: Passes) -> "Array":
+    """Return the logarithms of passes' medians about their own, outliers drawn in to three deviations."""
+    import numpy as np
+
+    logs = np.log([median(each) for each in passes])
+    logs -= np.median(logs)
+    # Of normal numbers 1.4826 median deviations are one standard deviation.
+    most = 3 * 1.4826 * np.median(np.abs(logs))
+    about: Array = np.clip(logs, -most, most)
+    return about
 
 
 def ratio_of(first: Timed, second: Timed) -> Ratio:

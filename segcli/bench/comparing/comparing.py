@@ -163,6 +163,8 @@ def _warnings(pairs: Sequence[Pair], machine: Sequence[MachineRatio], first: Sid
         yield f"A and B differ in {', '.join(told)}"
     yield from _changed(machine)
     for side, names in (("A", first), ("B", second)):
+        if names.partial:
+            yield f"{side} was interrupted: kernels are missing, or have few samples"
         if all(len(result.passes) < 2 for result in names.results.values()):  # noqa: PLR2004 - one has no spread
             yield f"{side} has one pass: what drifts between passes is not seen; give --passes 6 or more"
     if any(each.verdict is Verdict.AMBIGUOUS for each in pairs):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from segcli.bench.comparing.bootstrap import Ratio, Timed, ratio_of
+from segcli.bench.comparing.bootstrap import FEW_PASSES, Ratio, Timed, following, ratio_of
 from segcli.bench.comparing.sides import Group, Key, Side, obstacles, other_machine, passes_of
 from segcli.bench.comparing.verdicts import Verdict, fair_verdict, verdict_of
 from segcli.bench.results import Reference, Result, Status
@@ -13,6 +13,8 @@ _LEAST_SAMPLES = 6
 """The fewest that have a 95 % interval of their median."""
 _CLEARLY = 0.9
 """How much narrower an interval must be to stand for the clock's, which needs no explaining."""
+_LEAST_SHARE = 0.05
+"""What of the reference's change must be in a ratio for its name to be shown."""
 _ROUNDING = 1e-9
 _WORKLOADS = {"memory": "copy", "compute": "matmul"}
 
@@ -36,7 +38,7 @@ class Pair:
         first_s: Median seconds on the first side.
         second_s: On the second.
         ratio: The second over the first, by the clock or beside the reference workload.
-        ci95: Its 95 % interval.
+        ci95: Its 95 % interval; None of too few samples.
         reference: ``copy`` or ``matmul``, where the ratio is that beside it; or empty.
         unscaled: The second over the first, by the clock alone.
         unscaled_ci95: Its 95 % interval.
@@ -91,10 +93,10 @@ def pair(key: Key, first: Side, second: Side, min_effect: float) -> Pair:
         first_s=before.median_s,
         second_s=after.median_s,
         ratio=judged.ratio.value,
-        ci95=(judged.ratio.low, judged.ratio.high),
+        ci95=None if few else (judged.ratio.low, judged.ratio.high),
         reference=workload if judged.is_scaled else "",
         unscaled=unscaled.value,
-        unscaled_ci95=(unscaled.low, unscaled.high),
+        unscaled_ci95=None if few else (unscaled.low, unscaled.high),
     )
 
 
@@ -108,13 +110,18 @@ class _Judged:
 def _judged(unscaled: Ratio, beside: list[Timed], min_effect: float, *, is_foreign: bool) -> _Judged:
     """Judge a ratio by the clock and, where there is one, beside the reference workload.
 
-    Where the reference is sure to have changed, the machine did, and the ratio beside it is shown. Where it is not,
-    both ratios are right, and the narrower one is shown: the one beside a reference that slows with the kernel from
-    pass to pass, the clock's where a reference would only add its own noise.
+    Many passes tell how far the kernel follows the reference, and so far it is made up for. Few do not: where the
+    reference is sure to have changed, the machine did, and the ratio beside it is shown; where it is not, both ratios
+    are right, and the narrower one is shown: the one beside a reference that slows with the kernel from pass to pass,
+    the clock's where a reference would only add its own noise.
     """
     if len(beside) < 2:  # noqa: PLR2004 - one a side
         return _Judged(unscaled, verdict_of(unscaled, min_effect), is_scaled=False)
     before, after = beside
+    if not is_foreign and min(len(side.kernel) for side in beside) > FEW_PASSES:
+        share = following(before, after)
+        scaled = ratio_of(before.made_up_for(share), after.made_up_for(share))
+        return _Judged(scaled, fair_verdict(scaled, unscaled, min_effect), is_scaled=share >= _LEAST_SHARE)
     scaled = ratio_of(before, after)
     if is_foreign:
         return _Judged(scaled, verdict_of(scaled, min_effect), is_scaled=True)
@@ -195,4 +202,5 @@ def _elsewhere(key: Key, other: Side) -> str:
 def _too_few(first: Result, second: Result) -> Iterator[str]:
     for side, result in (("A", first), ("B", second)):
         if len(result.samples_s) < _LEAST_SAMPLES:
-            yield f"{len(result.samples_s)} samples in {side}, {_LEAST_SAMPLES} have an interval"
+            count = len(result.samples_s)
+            yield f"{count} sample{'s' if count > 1 else ''} in {side}, and an interval takes {_LEAST_SAMPLES}"

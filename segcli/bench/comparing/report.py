@@ -88,7 +88,8 @@ def _legend(found: Comparison) -> list[str]:
     names = sorted({each.reference for each in found.kernels if each.reference})
     if names:
         legend.append(
-            f"/ {', / '.join(names)}: both medians in units of that reference workload, timed in the same passes."
+            f"/ {', / '.join(names)}: beside that reference workload, timed in the same passes, as far as the kernel "
+            "follows it from one to the next."
         )
     return legend
 
@@ -104,7 +105,11 @@ def _groups(found: Comparison) -> Iterator[list[Pair]]:
 
 def _table(pairs: list[Pair]) -> Table:
     columns = (Column("kernel"), *(Column(name) for name in _varying(pairs)), *_COLUMNS)
-    notes = [f"{_named(each)}: {each.reason}" for each in pairs if each.reason]
+    by_reason: dict[str, list[str]] = {}
+    for each in pairs:
+        if each.reason:
+            by_reason.setdefault(each.reason, []).append(" ".join(_start(each, pairs)))
+    notes = [f"{_several(names)}: {reason}" for reason, names in by_reason.items()]
     return Table(_heading(pairs), columns, [(*_start(each, pairs), *_end(each)) for each in pairs], notes)
 
 
@@ -134,7 +139,9 @@ def _end(pair: Pair) -> tuple[Cell, ...]:
 
 
 def _interval(pair: Pair) -> str:
-    low, high = pair.ci95 or (0.0, 0.0)
+    if pair.ci95 is None:
+        return "-"
+    low, high = pair.ci95
     scaled = f" / {pair.reference}" if pair.reference else ""
     return f"{low:.3f} to {high:.3f}{scaled}"
 

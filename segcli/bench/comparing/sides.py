@@ -42,6 +42,7 @@ class Side:
         data: How each suite's tensors are distributed, in words.
         results: One a kernel and condition.
         references: The reference workloads, by group and name.
+        partial: Whether any of its runs was interrupted.
     """
 
     names: tuple[str, ...]
@@ -49,6 +50,7 @@ class Side:
     data: dict[str, str]
     results: dict[Key, Result]
     references: dict[tuple[Group, str], Reference]
+    partial: bool = False
 
 
 def side_of(names: Sequence[str], runs: Sequence[Run]) -> Side:
@@ -78,6 +80,7 @@ def side_of(names: Sequence[str], runs: Sequence[Run]) -> Side:
         data={suite: words for run in runs for suite, words in run.data.items()},
         results=timed[0] if len(runs) == 1 else {key: _result_of(key, timed) for key in _all(timed)},
         references=beside[0] if len(runs) == 1 else {key: _reference_of(key, beside) for key in _all(beside)},
+        partial=any(run.partial for run in runs),
     )
 
 

@@ -21,6 +21,9 @@ MAX_BYTES = 2**28
 """A run of the default suites is below 2 MB; parsed, a document takes about ten times its size."""
 
 _LONGEST_SHOWN = 40
+_TOO_LARGE = 2**63
+_LONGEST_S = 1e9
+_GZIP = b"\x1f\x8b"
 _SAVE_AGAIN = "its writing or its copy did not finish; run segcli bench again with -o"
 
 
@@ -50,6 +53,10 @@ def read_run(path: Path) -> Run:
     return run
 
 
+class _ConstantError(Exception):
+    """NaN or an infinity, which Python's reader would accept."""
+
+
 class _MismatchError(Exception):
     """A field that is not what its annotation says."""
 
@@ -61,12 +68,21 @@ def _document(path: Path, name: str) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         message = f"{name} is larger than {format_bytes(MAX_BYTES)}, expected a run of segcli bench"
         raise SegcliError(message, hint="a run of the default suites is below 2 MB")
+    if content.startswith(_GZIP):
+        message = f"{name} is compressed with gzip, expected JSON"
+        raise SegcliError(message, hint="unpack it with gunzip")
     try:
         document = json.loads(content, parse_constant=_refuse_constant)
+    except _ConstantError as error:
+        message = f"{name} holds {error}, which JSON has no word for and segcli bench never writes"
+        raise SegcliError(message, hint="was it edited, or written by another program?") from error
     except (ValueError, RecursionError) as error:
         message = f"{name} is not a whole JSON document: {error}"
         raise SegcliError(message, hint=_SAVE_AGAIN) from error
-    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        message = f"{name} holds {_shown(document)}, expected a run of segcli bench, an object"
+        raise SegcliError(message, hint="a run is what segcli bench -o run.json writes")
+    schema = document.get("schema")
     if schema != SCHEMA:
         message = f"{name} has schema {_shown(schema)}, expected {SCHEMA!r}"
         raise SegcliError(message, hint="a run is what segcli bench -o run.json writes")
@@ -74,8 +90,7 @@ def _document(path: Path, name: str) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    message = f"it holds {name}, which JSON has no word for"
-    raise ValueError(message)
+    raise _ConstantError(name)
 
 
 def _decode(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 - from any annotation and any JSON
@@ -118,7 +133,9 @@ def _truth(value: Any, where: str) -> bool:  # noqa: ANN401 - any JSON
 
 def _whole(value: Any, where: str) -> int:  # noqa: ANN401 - any JSON
     # A bool is an int to Python.
-    return value if type(value) is int and value >= 0 else _refuse(value, "a whole number of 0 or more", where)
+    if type(value) is not int or not 0 <= value < _TOO_LARGE:
+        _refuse(value, "a whole number from 0 to 2^63 - 1", where)
+    return int(value)
 
 
 def _number(value: Any, where: str) -> float:  # noqa: ANN401 - any JSON
@@ -180,6 +197,9 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - any JSON
 
 def _check_result(result: Result, where: str) -> None:
     _check_passes(result, where)
+    if max(result.samples_s, default=0.0) > _LONGEST_S:
+        message = f"{where}.samples_s holds {max(result.samples_s):g}, expected at most {_LONGEST_S:g} seconds"
+        raise _MismatchError(message)
     if result.status is Status.TIMED and (result.median_s is None or not result.samples_s):
         missing = "median_s" if result.median_s is None else "samples_s"
         message = f"{where}.{missing} is missing, expected it of a kernel that was timed"

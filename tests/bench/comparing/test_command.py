@@ -53,6 +53,17 @@ def test_the_tables(segcli: Segcli, snapshot: SnapshotAssertion) -> None:
     assert done.out == snapshot
 
 
+def test_too_few_samples_have_no_interval_and_are_told_together(segcli: Segcli, tmp_path: Path) -> None:
+    few = [made_result(name, [[1e-3, 2e-3]], caches=caches) for name in ("argmax", "max") for caches in ("hot", "cold")]
+    file = write_run(tmp_path / "few.json", made_run(*few))
+    done = segcli("bench", "compare", file, file)
+    assert done.code == 0
+    assert done.out.count("2 samples in A, and an interval takes 6") == 1
+    assert "argmax hot, argmax cold, max hot and 1 more: 2 samples in A" in " ".join(done.out.split())
+    rows = [line.split() for line in done.out.splitlines() if line.startswith(("argmax", "max "))]
+    assert [row[-2:] for row in rows if row[-1] == "ambiguous"] == [["-", "ambiguous"]] * 4
+
+
 @pytest.mark.usefixtures("files")
 def test_markdown_for_a_pull_request(segcli: Segcli, snapshot: SnapshotAssertion) -> None:
     done = segcli("bench", "compare", "a.json", "b.json", "--markdown")

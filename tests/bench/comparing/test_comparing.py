@@ -119,9 +119,17 @@ def test_ambiguous_ones_are_told() -> None:
     assert warning.startswith("1 of 2 are ambiguous; a longer --time-budget tells more, --threads 1 is steadier")
 
 
+def test_an_interrupted_side_is_told() -> None:
+    run = of({"ohem": 1.0})
+    assert compared(run, replace(run, partial=True)).warnings == (
+        "B was interrupted: kernels are missing, or have few samples",
+    )
+
+
 def test_one_thread_is_not_recommended_to_what_has_one() -> None:
     sides = [of({"ohem": 1.0}), made_run(made_result("ohem", [[0.9, 1.1] * 5] * 3))]
-    (warning,) = compared(*(replace(run, environment=replace(run.environment, threads=1)) for run in sides)).warnings
+    first, second = (replace(run, environment=replace(run.environment, threads=1)) for run in sides)
+    (warning,) = compared(first, second).warnings
     assert warning.startswith("1 of 1 are ambiguous; a longer --time-budget tells more, and so do several runs")
 
 

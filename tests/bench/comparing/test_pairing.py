@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from segcli.bench import Run, Status
@@ -236,5 +237,44 @@ def test_a_reference_that_slows_with_the_kernel_narrows_the_interval() -> None:
 
 def test_too_few_samples_are_never_sure() -> None:
     few = made_run(made_result("ohem", [[1.0, 1.0], [1.0, 1.0, 1.0]]))
-    assert judged(few, one(2.0)).verdict is Verdict.AMBIGUOUS
-    assert judged(one(2.0), few).reason == "5 samples in B, 6 have an interval"
+    found = judged(few, one(2.0))
+    assert (found.verdict, found.ratio, found.ci95, found.unscaled_ci95) == (Verdict.AMBIGUOUS, 2.0, None, None)
+    assert judged(one(2.0), few).reason == "5 samples in B, and an interval takes 6"
+    single = made_run(made_result("ohem", [[1.0]]))
+    assert judged(single, one(2.0)).reason == "1 sample in A, and an interval takes 6"
+
+
+def many(share: float, changes: float, seed: int) -> Run:
+    """Make a run of many passes in which the kernel follows the copy's changes in part."""
+    generator = np.random.default_rng(seed)
+    copies = generator.normal(changes, 0.1, 20)
+    kernels = share * (copies - changes) + generator.normal(0, 0.01, 20)
+    reference = made_reference("copy", [[float(np.exp(copy))] for copy in copies])
+    return made_run(made_result("ohem", [[float(np.exp(kernel))] for kernel in kernels]), references=[reference])
+
+
+def slower(run: Run, factor: float) -> Run:
+    (result,) = run.results
+    samples = tuple(factor * sample for sample in result.samples_s)
+    return replace(run, results=(replace(result, samples_s=samples, median_s=factor * (result.median_s or 0)),))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0], ids=str)
+def test_many_passes_tell_how_far_a_kernel_follows_the_reference(share: float) -> None:
+    first, second = many(share, 0.0, 1), slower(many(share, 0.0, 2), 1.1)
+    found = judged(first, second)
+    assert found.verdict is Verdict.SLOWER
+    assert found.ratio == pytest.approx(1.1, abs=0.03)
+    assert (found.reference == "copy") == (share > 0)
+    # What follows the copy is known better beside it.
+    assert found.ci95 is not None
+    assert found.unscaled_ci95 is not None
+    widths = [high / low for low, high in (found.ci95, found.unscaled_ci95)]
+    assert widths[0] < widths[1] if share else widths[0] == pytest.approx(widths[1], rel=0.02)
+
+
+def test_a_reference_that_changes_by_itself_accuses_nobody() -> None:
+    # The copy became a tenth faster, and the kernel, which does not follow it, stayed.
+    found = judged(many(0.0, 0.0, 1), many(0.0, -0.1, 2))
+    assert found.verdict is not Verdict.SLOWER
+    assert found.ratio == pytest.approx(1.0, abs=0.03)

@@ -1,3 +1,4 @@
+import gzip
 import io
 import json
 import subprocess
@@ -90,7 +91,7 @@ def test_a_later_version_may_say_more_and_an_earlier_one_less(tmp_path: Path) ->
         (put("environment", "variables", to=[]), ": environment.variables is a list of 0, expected an object"),
         (put("environment", "variables", to={"OMP": 1}), ": environment.variables.OMP is 1, expected text"),
         (put("partial", to=0), ": partial is 0, expected true or false"),
-        (put("seed", to=True), ": seed is true, expected a whole number of 0 or more"),
+        (put("seed", to=True), ": seed is true, expected a whole number from 0 to"),
         (put("seed", to=1.0), ": seed is 1.0, expected a whole number"),
         (put("results", to={}), ": results is an object of 0, expected a list"),
         (put("results", 0, to=None), r": results\[0\] is null, expected an object"),
@@ -104,7 +105,12 @@ def test_a_later_version_may_say_more_and_an_earlier_one_less(tmp_path: Path) ->
         (put("results", 0, "median_s", to=10**400), r"median_s is 1000000.*\.\.\., expected a finite number"),
         (put("results", 0, "median_s", to=None), r"results\[0\].median_s is missing, expected it of a kernel that was"),
         (put("results", 0, "passes", to=[2, 2]), r"passes add up to 4, expected 3, one a sample"),
-        (put("results", 0, "passes", to=[-1, 4]), r"passes\[0\] is -1, expected a whole number of 0 or more"),
+        (put("results", 0, "passes", to=[-1, 4]), r"passes\[0\] is -1, expected a whole number from 0 to"),
+        (
+            put("results", 0, "bytes", to=10**400),
+            r"results\[0\].bytes is 1000.*\.\.\., expected a whole number from 0",
+        ),
+        (put("results", 0, "samples_s", 1, to=1e300), r"samples_s holds 1e\+300, expected at most 1e\+09 seconds"),
         (put("results", 0, "kernel", to="k" * 99), None),
     ],
     # A function's own text has an address, which differs from process to process.
@@ -134,16 +140,17 @@ def test_samples_must_be_there_of_what_was_timed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b'{"schema": "segcli.bench/1", "seed": NaN}', "it holds NaN, which JSON has no word for"),
-        (b'{"schema": "segcli.bench/1", "seed": -Infinity}', "it holds -Infinity, which"),
+        (b'{"schema": "segcli.bench/1", "seed": NaN}', "holds NaN, which JSON has no word for"),
+        (b'{"schema": "segcli.bench/1", "seed": -Infinity}', "holds -Infinity, which"),
         (b"[" * 100_000, "is not a whole JSON document"),
         (b"1" * 5_000, "is not a whole JSON document: Exceeds the limit"),
         (b"\xff\xfe\xfd", "is not a whole JSON document"),
         (b"kernel,median_s\n", "is not a whole JSON document: Expecting value"),
-        (b"[]", "has schema null, expected 'segcli.bench/1'"),
+        (b"[]", "holds a list of 0, expected a run of segcli bench, an object"),
+        (gzip.compress(b"{}"), "is compressed with gzip, expected JSON"),
         (b'{"schema": ["segcli.bench/1"]}', "has schema a list of 1, expected"),
     ],
-    ids=["NaN", "infinity", "deep", "long-number", "bytes", "csv", "list", "schema"],
+    ids=["NaN", "infinity", "deep", "long-number", "bytes", "csv", "list", "gzip", "schema"],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "run.json").write_bytes(content)
