@@ -183,7 +183,7 @@ def _kind(request: Request) -> str:
 
 def _refuse_impossible(request: Request) -> None:
     if not (isfinite(request.budget_s) and request.budget_s > 0):
-        message = f"the time budget is {request.budget_s:g} s, expected more than 0"
+        message = f"the time budget is {request.budget_s:g} s, expected a finite number above 0"
         raise SegcliError(message)
     if not 0 <= request.seed < 2**63:
         message = f"the seed is {request.seed}, expected 0 to 2^63 - 1"
@@ -219,6 +219,9 @@ def _no_kernel(request: Request, chosen: Sequence[Suite]) -> SegcliError:
     anywhere = replace(request, device="auto")
     groups = (_group(suite, mode, suite.case, anywhere) for suite in chosen for mode in Mode)
     device = f" on {request.device}" if any(group.kernels for group in groups) else ""
+    if request.modes == (Mode.TRAINING.value,) and chosen == list(request.imported) and not device:
+        message = f"{where} has no gradients: none of the tensors that --setup returns asks for them"
+        return SegcliError(message, hint="return tensors with requires_grad=True, or leave --mode out")
     names = [kernel.name for suite in chosen for kernel in suite.kernels]
     hint = nearest(request.kernel, names) if request.kernel else "see segcli bench list"
     return SegcliError(f"{asked} in {where}{modes}{device}", hint=hint)

@@ -95,6 +95,14 @@ def test_own_suites_are_timed_alone_or_beside_what_is_named() -> None:
     assert [group.suite.name for group in named] == ["mine"]
 
 
+def test_functions_without_gradients_are_told_what_gradients_take() -> None:
+    kernels = tuple(replace(kernel, backward=None) for kernel in SUITES["norm"].kernels[:1])
+    own = replace(SUITES["norm"], name="user", kernels=kernels)
+    with pytest.raises(SegcliError, match="user has no gradients: none of the tensors that --setup returns") as caught:
+        plan(Request(imported=(own,), modes=("forward+backward",)))
+    assert caught.value.hint == "return tensors with requires_grad=True, or leave --mode out"
+
+
 def test_variants_stand_behind_their_kernel() -> None:
     request = Request(suites=("conv",), kernel="pointwise", modes=("forward",), channels_last=True)
     (group,) = plan(request)
@@ -147,8 +155,8 @@ def test_a_suite_that_has_no_cold_calls_has_none(monkeypatch: pytest.MonkeyPatch
         ({"modes": ("backwards",)}, "unknown mode 'backwards'", "did you mean"),
         ({"dtypes": ("float32", "float8")}, "unknown dtype 'float8'", "did you mean float"),
         ({"dtypes": ()}, "no dtype is given, expected one or more", "known: "),
-        ({"budget_s": -1.0}, "the time budget is -1 s, expected more than 0", ""),
-        ({"budget_s": math.nan}, "the time budget is nan s, expected more than 0", ""),
+        ({"budget_s": -1.0}, "the time budget is -1 s, expected a finite number above 0", ""),
+        ({"budget_s": math.nan}, "the time budget is nan s, expected a finite number above 0", ""),
         ({"budget_s": 0.0}, "the time budget is 0 s", ""),
         ({"sizes": ((8, 8), (0, 8))}, "size 0x8 has no pixels, expected sides of 1 or more", ""),
         ({"seed": -1}, r"the seed is -1, expected 0 to 2\^63 - 1", ""),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from segcli.bench.kernel import Kernel, Make, Mode, Tensors
 from segcli.bench.measuring.threads import untimed_threads
+from segcli.units import format_shape
 
 if TYPE_CHECKING:
     import torch
@@ -85,12 +86,12 @@ def _checks(
     reference = _make(kernel.reference, kernel, mode, wide)
     expected = reference.call()
     tolerance = _tolerance(tensors)
-    yield _error(answers[0], expected), tolerance, "its output"
+    yield _check(answers[0], expected, tolerance, "its output")
     if upstream is not None:
         tolerance = max(tolerance, kernel.gradient_tolerance)
         wanted = _gradients_of(expected, reference, upstream.double())
         for name, got, want in zip(kernel.leaves, answers[1:], wanted, strict=True):
-            yield _error(got, want), tolerance, f"the gradient of {name}"
+            yield _check(got, want, tolerance, f"the gradient of {name}")
 
 
 def rework(kernel: Kernel, mode: Mode, tensors: Tensors) -> Callable[[], object]:
@@ -145,10 +146,18 @@ def _upstream(output: "torch.Tensor") -> "torch.Tensor":
     return values.to(output.device, output.dtype)
 
 
-def _error(got: "torch.Tensor", want: "torch.Tensor") -> float:
-    """Return the 2-norm of the difference over that of what is wanted; infinite where NaN or the shape differs."""
+def _check(got: "torch.Tensor", want: "torch.Tensor", tolerance: float, what: str) -> _Check:
+    """Return an answer's error, what it may be, and what is wrong with it where it is more."""
     if got.shape != want.shape:
-        return float("inf")
+        shapes = " and not ".join(format_shape(tuple(one.shape)) for one in (got, want))
+        return float("inf"), tolerance, f"{what} has shape {shapes}"
+    error = _error(got, want)
+    words = f"{what} has a relative error of {error:.2g} against float64, expected at most {tolerance:g}"
+    return error, tolerance, words
+
+
+def _error(got: "torch.Tensor", want: "torch.Tensor") -> float:
+    """Return the 2-norm of the difference over that of what is wanted; infinite where it is NaN."""
     difference = (got.detach().double() - want.detach()).norm().item()
     size = want.detach().norm().item()
     error = difference / size if size else difference
@@ -156,6 +165,5 @@ def _error(got: "torch.Tensor", want: "torch.Tensor") -> float:
 
 
 def _judged(work: Callable[[], object], checks: list[_Check]) -> Prepared:
-    error, tolerance, what = max(checks, key=lambda check: check[0] / check[1])
-    reason = f"{what} has a relative error of {error:.2g} against float64, expected at most {tolerance:g}"
+    error, tolerance, reason = max(checks, key=lambda check: check[0] / check[1])
     return Prepared(work, error, tolerance, "" if error <= tolerance else reason)

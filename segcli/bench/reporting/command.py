@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from segcli.emit import Output
 
 
+_SUFFIXES = (".html", ".htm")
+
+
 @with_output
 def report(
     files: Annotated[
@@ -36,5 +39,8 @@ def report(
     if output.json or output.csv:
         message = f"the report is HTML, expected no {'--json' if output.json else '--csv'}"
         raise SegcliError(message, hint="the run's own file is the JSON")
+    if output.file is not None and output.file.suffix.lower() not in _SUFFIXES:
+        message = f"the report is HTML, expected a name that ends in .html, not {output.file.name}"
+        raise SegcliError(message, hint=f"-o {output.file.with_suffix('.html')}")
     runs = [read_run(file) for file in files]
     emit_text(page(named([str(file) for file in files], runs)), output)

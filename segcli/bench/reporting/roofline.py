@@ -207,8 +207,9 @@ def _draw_points(axes: "Axes", panel: Panel, xs: Sequence[float], ys: Sequence[f
         axes.plot([x, x], [bottom, top], color=_LEADER, linewidth=1.0, zorder=3)
         axes.annotate(
             name, (x, top), xytext=(1.03, place), textcoords="axes fraction", va="center", fontsize=_LABEL_SIZE,
-            annotation_clip=False, arrowprops={"arrowstyle": "-", "color": _LEADER, "linewidth": 0.6, "shrinkB": 3.0},
-            zorder=1,
+            annotation_clip=False, zorder=1,
+            # From the name's left edge, not from its middle.
+            arrowprops={"arrowstyle": "-", "color": _LEADER, "linewidth": 0.6, "shrinkB": 3.0, "relpos": (0, 0.5)},
         )  # fmt: skip
 
 
@@ -234,7 +235,7 @@ def _add_legend(figure: "Figure", arranged: Sequence[Panel]) -> None:
     for place, name in enumerate(("memory, matmul", "caches")[:most]):
         colour, width = _roof_look(place)
         handles.append(Line2D([], [], color=colour, linewidth=width, label=name))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=8)
+    figure.legend(handles=handles, loc="outside lower right", ncols=len(handles), fontsize=8)
 
 
 def _angle(axes: "Axes") -> float:

@@ -324,9 +324,10 @@ def test_the_command_writes_one_file(segcli: Segcli, tmp_path: Path) -> None:
         (("cut.json",), "cut.json is not a whole JSON document"),
         (("run.json", "--json"), "the report is HTML, expected no --json"),
         (("run.json", "--csv"), "the report is HTML, expected no --csv"),
+        (("run.json", "-o", "page.txt"), "the report is HTML, expected a name that ends in .html, not page.txt"),
         ((), "missing argument 'RUN.json...'"),
     ],
-    ids=["missing", "another schema", "truncated", "json", "csv", "none"],
+    ids=["missing", "another schema", "truncated", "json", "csv", "txt", "none"],
 )
 def test_mistakes_are_named(
     segcli: Segcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...], words: str
