@@ -16,15 +16,23 @@ from segcli.units import format_seconds
 UNSTEADY = 0.10
 # Reading the clock takes some 50 ns; in a thousand times that it is 0.1 % of a call.
 _SHORT_S = 5e-5
+# More are not wrong each by itself.
+_FEW = 0.1
 _ONE_BY_ONE = "around each call"
 # On two cores of a virtual machine 1.6 to 2.0 where they were moved meanwhile, 1.0 to 1.3 where they were not.
 _MOVED = 1.5
+# Of a quiet run 0.1 to 1 %; one other program that keeps a core busy makes it 20 to 60 %.
+_WAITED = 0.05
 # Fewer do not tell a tenth of the passes from one of them.
 _LEAST_PASSES = 6
 
 
 def advise(
-    results: Sequence[Result], environment: Environment, budget_s: float, references: Sequence[Reference] = ()
+    results: Sequence[Result],
+    environment: Environment,
+    budget_s: float,
+    references: Sequence[Reference] = (),
+    waited: float = 0.0,
 ) -> Iterator[str]:
     """Give a warning for each kind of doubt, with the kernels that it concerns, and what to choose.
 
@@ -33,10 +41,16 @@ def advise(
         environment: Where.
         budget_s: The time budget.
         references: The reference workload's samples.
+        waited: For how much of the run its threads, together, waited for a core.
     """
     timed = [result for result in results if result.status is Status.TIMED]
     more = f"give more than --time-budget {budget_s:g}"
     yield from _about_the_machine(environment)
+    if waited > _WAITED:
+        yield (
+            f"threads waited for a core, together {waited:.0%} of the time: where one of several waits, all do, and a "
+            "call takes milliseconds more; close other programs, or give fewer --threads"
+        )
     yield from _moved(references, environment)
     yield from _unsteady(timed)
     few = [result for result in timed if result.ci95_s is None]
@@ -136,9 +150,11 @@ def _above(timed: Sequence[Result]) -> Iterator[str]:
     above = [result for result in timed if (result.fraction or 0) > MOST]
     if above:
         worst = max(above, key=lambda result: result.fraction or 0)
+        few = len(above) <= max(2, _FEW * len(timed))
+        reason = "their count of bytes or FLOPs is wrong, or the" if few else "so many that the"
         yield (
-            f"above the ceiling: {len(above)} of {len(timed)} (most: {_name(worst)}, {worst.fraction:.0%}); their "
-            "count of bytes or FLOPs is wrong, or the ceilings were measured while something else ran"
+            f"above the ceiling: {len(above)} of {len(timed)} (most: {_name(worst)}, {worst.fraction:.0%}); {reason} "
+            f"ceilings were measured while something else ran{'' if few else ': run again when nothing does'}"
         )
 
 

@@ -34,14 +34,19 @@ class GroupNews:
     passes: int
     _group: _Group | None = None
     _kernels: dict[str, Result] = field(default_factory=dict)
+    _told: set[tuple[str, ...]] = field(default_factory=set)
     _seen: Counter[_Group] = field(default_factory=Counter)
 
     def take(self, result: Result) -> str:
         """Take a result and return the line of the group that has ended with it, or nothing; the first has its own."""
         group = result.suite, result.mode, result.size, result.dtype
+        one = result.kernel, result.variant, result.caches, result.span
         starts = self._group is None
-        line = f"first: {headline(result)}" if starts else "" if group == self._group else self.end()
+        # Of a run of one group alone, what comes again tells the next pass.
+        goes_on = group == self._group and one not in self._told
+        line = f"first: {headline(result)}" if starts else "" if goes_on else self.end()
         self._group = group
+        self._told.add(one)
         # Conditions come one after the other: the first is shown.
         self._kernels.setdefault(f"{result.kernel} ({result.variant})" if result.variant else result.kernel, result)
         return line
@@ -56,6 +61,7 @@ class GroupNews:
         fastest = "none was timed" if not times else f"fastest {min(times)[1]}, {format_seconds(min(times)[0])}"
         count = len(self._kernels)
         self._kernels = {}
+        self._told.clear()
         return (
             f"pass {self._seen[self._group]} of up to {self.passes}: {suite}, {mode}, {format_size(size)} {dtype}: "
             f"{count} kernel{'s' if count > 1 else ''}, {fastest}"

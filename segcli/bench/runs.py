@@ -140,8 +140,20 @@ def run(
         environment = environment_of(device, flags)
         tools = instruments or _instruments(device, groups, timer, group)
         session = Session(request, device, tools, rule or Rule(), advance, found)
+        waited_s, start_ns = tools.waiting_s(), tools.clock.now_ns()
         session.run(groups)
-    results, references = session.results(), session.references()
+        took_s = (tools.clock.now_ns() - start_ns) / 1e9
+        waited = (tools.waiting_s() - waited_s) / took_s if took_s else 0.0
+    try:
+        return _told(session, groups, started, environment, waited)
+    except KeyboardInterrupt:
+        # All is measured, and soon told.
+        session.interrupted = True
+        return _told(session, groups, started, environment, waited)
+
+
+def _told(session: Session, groups: Sequence[Planned], started: str, environment: Environment, waited: float) -> Run:
+    results, references, request = session.results(), session.references(), session.request
     return Run(
         started=started,
         environment=environment,
@@ -149,7 +161,7 @@ def run(
         seed=request.seed,
         data={group.suite.name: group.suite.data for group in groups},
         results=tuple(results),
-        warnings=tuple(advise(results, environment, request.budget_s, references)),
+        warnings=tuple(advise(results, environment, request.budget_s, references, waited)),
         partial=session.interrupted,
         ceilings=session.ceilings,
         references=tuple(references),

@@ -97,6 +97,21 @@ MORE = {
 }
 
 
+def test_waiting_for_a_core_is_told() -> None:
+    (warning,) = advise([GOOD], QUIET, 20, waited=0.4)
+    assert warning.startswith("threads waited for a core, together 40% of the time: ")
+    assert list(advise([GOOD], QUIET, 20, waited=0.04)) == []
+
+
+def test_where_most_are_above_the_ceiling_it_is_the_ceiling_that_is_wrong() -> None:
+    results = [replace(GOOD, kernel=f"kernel-{place}", fraction=1.2) for place in range(9)]
+    (warning,) = advise(results, QUIET, 20)
+    assert warning == (
+        "above the ceiling: 9 of 9 (most: loss/kernel-0 forward, 120%); so many that the ceilings were measured while "
+        "something else ran: run again when nothing does"
+    )
+
+
 def test_ranks_share_the_cores() -> None:
     variables = {"OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": "4"}
     assert list(advise([GOOD], replace(QUIET, threads=1, variables=variables), 20)) == []

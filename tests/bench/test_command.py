@@ -199,6 +199,7 @@ def test_what_torch_lacks_is_shown_and_is_no_failure(segcli: Run, monkeypatch: p
     ("argv", "code", "error"),
     [
         (["--suite", "los"], 2, "error: unknown suite 'los'\nhint: did you mean loss?"),
+        (["--kernel", ""], 2, "error: --kernel is empty, expected a pattern of names\nhint: leave it out for all"),
         (["--kernel", "ohm"], 2, "error: no kernel matches 'ohm' in loss, conv, "),
         (["--size", "1x2x3"], 2, "error: --size 1x2x3 has 3 sides, expected one or two"),
         (["--size", "0"], 2, "error: size 0x0 has no pixels, expected sides of 1 or more"),
@@ -206,7 +207,7 @@ def test_what_torch_lacks_is_shown_and_is_no_failure(segcli: Run, monkeypatch: p
         (["--dtype", "float8"], 2, "error: unknown dtype 'float8'"),
         (["--device", "gpu"], 2, "error: unknown device 'gpu'"),
         (["--threads", "0"], 2, "error: --threads is 0, expected 1 to 1024"),
-        (["--time-budget", "-3"], 2, "error: the time budget is -3 s, expected more than 0"),
+        (["--time-budget", "-3"], 2, "error: the time budget is -3 s, expected a finite number above 0"),
         (["--caches", "hott"], 2, "error: unknown caches 'hott'\nhint: did you mean hot?"),
         (
             ["--span", "device"],
@@ -421,9 +422,24 @@ def test_ctrl_c_writes_what_is_finished(tmp_path: Path) -> None:
     assert process.returncode == 130, seen
     document: dict[str, Any] = json.loads(file.read_text())
     assert document["partial"]
-    statuses = {result["status"] for result in document["results"]}
-    assert "skipped" in statuses
     assert len(document["results"]) == 2 * (7 + 7 + 8)
+
+
+@pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)], ids=["twice", "time limit"])
+def test_what_is_finished_is_written_however_a_run_is_ended(
+    tmp_path: Path, numbers: tuple[signal.Signals, ...]
+) -> None:
+    file = tmp_path / "run.json"
+    argv = ["bench", "--suite", "index", "--size", "4x6", "--time-budget", "20", "-o", str(file), "-v"]
+    process = subprocess.Popen([sys.executable, "-m", "segcli", *argv], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stderr is not None
+    seen = read_until(process.stderr.fileno(), b"pass 1 of")
+    for number in numbers:
+        process.send_signal(number)
+        time.sleep(0.05)
+    process.communicate(timeout=LONG_WAIT_S)
+    assert process.returncode == 130, seen
+    assert json.loads(file.read_text())["partial"]
 
 
 def read_until(descriptor: int, words: bytes) -> bytes:

@@ -13,6 +13,15 @@ def test_a_result_is_told_in_a_few_words() -> None:
     assert headline(replace(GOOD, status=Status.WRONG, median_s=None)) == "loss/ohem forward wrong"
 
 
+def test_a_group_by_itself_is_told_when_its_first_kernel_comes_again() -> None:
+    news = GroupNews(passes=2)
+    fast, cold = replace(GOOD, median_s=1e-3), replace(GOOD, median_s=2e-3, caches="cold")
+    assert [news.take(result) for result in (fast, cold)] == ["first: loss/ohem forward 1.00 ms", ""]
+    assert news.take(fast) == "pass 1 of up to 2: loss, forward, 8x8 float32: 1 kernel, fastest ohem, 1.00 ms"
+    assert news.take(cold) == ""
+    assert news.end() == "pass 2 of up to 2: loss, forward, 8x8 float32: 1 kernel, fastest ohem, 1.00 ms"
+
+
 def test_a_group_is_told_when_the_next_one_begins_and_the_last_one_at_the_end() -> None:
     news = GroupNews(passes=2)
     slow, fast = replace(GOOD, median_s=2e-3), replace(GOOD, kernel="dice", median_s=1e-3)

@@ -117,6 +117,31 @@ def raised(ceilings: Ceilings, matmul_flops_per_s: float) -> Ceilings:
     return replace(ceilings, matmul_flops_per_s=_greatest(ceilings.matmul_flops_per_s, seen))
 
 
+def raised_bandwidth(ceilings: Ceilings, copy_bytes_per_s: float, footprint_bytes: int | None) -> Ceilings:
+    """Raise the ceiling of copying to what one copy was seen to do, where that is more.
+
+    Args:
+        ceilings: What was measured.
+        copy_bytes_per_s: What was read and written by a copy, a second.
+        footprint_bytes: What it read and wrote, from hot caches: no smaller copy is slower. None from cold ones: no
+            copy at all is.
+
+    Examples:
+        >>> measured = Ceilings("cpu", 2, None, (Bandwidth(64, 1.0, 9.0), Bandwidth(256, 2.0, 9.0)), {}, 1e-6)
+        >>> [each.copy_bytes_per_s for each in raised_bandwidth(measured, 3.0, 128).bandwidths]
+        [3.0, 2.0]
+        >>> [each.copy_bytes_per_s for each in raised_bandwidth(measured, 1.5, None).bandwidths]
+        [1.5, 2.0]
+    """
+    bandwidths = tuple(
+        replace(each, copy_bytes_per_s=max(each.copy_bytes_per_s, copy_bytes_per_s))
+        if footprint_bytes is None or each.footprint_bytes <= footprint_bytes
+        else each
+        for each in ceilings.bandwidths
+    )
+    return replace(ceilings, bandwidths=bandwidths)
+
+
 def _greatest(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
     return {dtype: max(one.get(dtype, 0.0), other.get(dtype, 0.0)) for dtype in {**one, **other}}
 

@@ -11,6 +11,7 @@ from segcli.bench.measuring.cold import CacheSize, cache_size, flush_of
 from segcli.bench.measuring.conditions import Caches, Condition, Span
 from segcli.bench.measuring.peak import peak_bytes
 from segcli.bench.measuring.replay import NOT_CAPTURED, REPLAYED, replay_of
+from segcli.bench.measuring.threads import waiting_s
 from segcli.bench.measuring.throttling import ON_CPU, Throttling, throttling_of
 from segcli.bench.measuring.timer import (
     Clock,
@@ -46,6 +47,7 @@ class Instruments:
         cache: What cold calls find filled with something else.
         ceilings: Measures what the device can do for some dtypes; None where nobody wants to know.
         workload: Makes the reference workload, by name; none where nobody compares runs.
+        waiting_s: How long threads of this process have waited for a core so far, together.
         renew_memory: Gives freed memory back, so that the next pass gets other.
         agree: Returns what all ranks say, in order of rank; one process alone agrees with itself.
     """
@@ -58,6 +60,7 @@ class Instruments:
     cache: CacheSize
     ceilings: Callable[[Sequence[str]], "Ceilings"] | None = None
     workload: Callable[[], Mapping[str, Work]] = dict
+    waiting_s: Callable[[], float] = lambda: 0.0
     renew_memory: Callable[[], None] = lambda: None
     agree: Callable[[Any], list[Any]] = lambda value: [value]
 
@@ -91,6 +94,7 @@ def instruments_for(device: "torch.device", *, cold: bool, group: "Group | None"
             cache=cache,
             ceilings=partial(_ceilings, device),
             workload=partial(reference_works, device),
+            waiting_s=waiting_s,
             renew_memory=partial(renew_memory, device),
         ),
         group,

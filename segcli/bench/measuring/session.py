@@ -7,13 +7,13 @@ from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
-from segcli.bench.ceilings.ceiling import Ceilings, better, raised
+from segcli.bench.ceilings.ceiling import Ceilings, better, raised, raised_bandwidth
 from segcli.bench.kernel import Case, Mode, Suite
 from segcli.bench.measuring.conditions import Caches
 from segcli.bench.measuring.correctness import prepare, rework
 from segcli.bench.measuring.recording import Entry, Record
 from segcli.bench.measuring.sampling import Course, Rule, measure
-from segcli.bench.measuring.workload import MATMUL_FLOPS
+from segcli.bench.measuring.workload import COPY_BYTES, MATMUL_FLOPS
 from segcli.bench.results import Reference, Result, with_speedups
 
 if TYPE_CHECKING:
@@ -77,11 +77,15 @@ class Session:
         self._records = [Record(group, str(self.device), self.rule.min_samples) for group in groups]
         self._passes = self.request.passes
         self._works_to_come = self._passes * sum(_works(group) for group in groups)
-        self._walk()
-        self._drawn = self._workload = None
-        # Again: what disturbs a ceiling only lowers it.
-        self._measure_ceilings()
-        self._raise_ceilings()
+        try:
+            self._walk()
+            self._drawn = self._workload = None
+            # Again: what disturbs a ceiling only lowers it.
+            self._measure_ceilings()
+            self._raise_ceilings()
+        except KeyboardInterrupt:
+            # Between two kernels, where nothing is lost by it.
+            self.interrupted = True
 
     def _walk(self) -> None:
         self._walk_groups()
@@ -131,10 +135,21 @@ class Session:
         self._end_ns += self._now_ns() - start_ns
 
     def _raise_ceilings(self) -> None:
-        """Take the reference's products for ceilings, too: they were timed all along, and most often undisturbed."""
-        taken_s = [min(each.samples_s) for each in self.references() if each.workload == "matmul" and each.samples_s]
-        if self.ceilings is not None and taken_s and min(taken_s):
-            self.ceilings = raised(self.ceilings, MATMUL_FLOPS / min(taken_s))
+        """Take the reference workload for ceilings, too: it was timed all along, and most often undisturbed."""
+        if self.ceilings is None:
+            return
+        best = {
+            (each.workload, each.caches): min(each.samples_s)
+            for each in sorted(self.references(), key=lambda each: -min(each.samples_s))
+            if min(each.samples_s)
+        }
+        products = [seconds for (workload, _), seconds in best.items() if workload == "matmul"]
+        if products:
+            self.ceilings = raised(self.ceilings, MATMUL_FLOPS / min(products))
+        for caches, footprint_bytes in ((Caches.HOT, 2 * COPY_BYTES), (Caches.COLD, None)):
+            if ("copy", caches.value) in best:
+                rate = 2 * COPY_BYTES / best["copy", caches.value]
+                self.ceilings = raised_bandwidth(self.ceilings, rate, footprint_bytes)
 
     @property
     def passes(self) -> int:

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from segcli.launch import cores
 
+_TASKS = Path("/proc/self/task")
 BUSY = 0.5
 """The share of the cores from which on what else runs is in the way."""
 
@@ -50,3 +52,18 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def waiting_s(tasks: Path = _TASKS) -> float:
+    """Return how long this process's threads have waited for a core, together, in seconds; 0 where nobody tells.
+
+    Source:
+        Linux, Documentation/scheduler/sched-stats.rst: the second number is nanoseconds spent on a run queue.
+    """
+    waited_ns = 0
+    with suppress(OSError):
+        for task in tasks.iterdir():
+            # A thread may end meanwhile.
+            with suppress(OSError, ValueError, IndexError):
+                waited_ns += int((task / "schedstat").read_text(encoding="ascii").split()[1])
+    return waited_ns / 1e9

@@ -11,6 +11,7 @@ from segcli.bench import Request, Result, Status, run
 from segcli.bench.ceilings.ceiling import Bandwidth, Ceilings
 from segcli.bench.kernel import Tensors
 from segcli.bench.measuring import session as module
+from segcli.bench.measuring.session import Session
 from segcli.bench.measuring.throttling import Throttling
 from segcli.bench.runs import steps
 from segcli.bench.suites import SUITES
@@ -250,6 +251,40 @@ def test_ceilings_are_the_better_of_before_and_after_and_give_fractions(monkeypa
     assert {result.status for result in found.results} == {Status.TIMED}
 
 
+def test_a_reference_workload_that_beats_the_ceilings_raises_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    use_suite(monkeypatch, {"right": double}, clock)
+
+    def workload() -> dict[str, FakeWork]:
+        return {"copy": FakeWork(clock, (2_000_000,)), "matmul": FakeWork(clock, (3_000_000,))}
+
+    tools = fake_instruments(clock, workload=workload, ceilings=lambda _: ceilings_at(1e9))
+    found = run(replace(TINY, caches=("hot", "cold")), instruments=tools)
+    assert found.ceilings is not None
+    (bandwidth,) = found.ceilings.bandwidths
+    # Twice 16 MiB in 2 ms; and 2 x 512^3 FLOPs in 3 ms.
+    assert bandwidth.copy_bytes_per_s == pytest.approx(2 * 2**24 / 2e-3)
+    assert bandwidth.read_bytes_per_s == 1e9
+    assert found.ceilings.flops_per_s["float32"] == pytest.approx(2 * 512**3 / 3e-3)
+
+
+@pytest.mark.parametrize("place", ["_renew", "_raise_ceilings", "results"])
+def test_ctrl_c_between_kernels_loses_nothing(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    clock = FakeClock()
+    use_suite(monkeypatch, {"right": double}, clock)
+    plain, pressed = getattr(Session, place), list[str]()
+
+    def once(session: Session) -> Any:  # noqa: ANN401 - passed on
+        if not pressed:
+            pressed.append(place)
+            raise KeyboardInterrupt
+        return plain(session)
+
+    monkeypatch.setattr(Session, place, once)
+    found = run(replace(TINY, passes=2), instruments=fake_instruments(clock))
+    assert (found.partial, found.results[0].status, found.results[0].median_s) == (True, Status.TIMED, 1e-3)
+
+
 @pytest.mark.parametrize(("interrupted_at", "statuses"), [(1, {Status.TIMED, Status.SKIPPED}), (2, {Status.TIMED})])
 def test_ctrl_c_while_ceilings_are_measured_keeps_the_results(
     monkeypatch: pytest.MonkeyPatch, interrupted_at: int, statuses: set[Status]
@@ -360,8 +395,13 @@ def test_ctrl_c_before_the_reference_workload_has_a_sample_leaves_none(monkeypat
     clock = FakeClock()
     use_suite(monkeypatch, {"right": double}, clock)
 
+    calls = [0]
+
     def interrupt() -> None:
-        raise KeyboardInterrupt
+        # The first call only touches its memory.
+        calls[0] += 1
+        if calls[0] > 1:
+            raise KeyboardInterrupt
 
     tools = fake_instruments(clock, workload=lambda: {"copy": interrupt})
     found = run(TINY, instruments=tools)

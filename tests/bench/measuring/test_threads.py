@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from segcli.bench.measuring import threads as module
-from segcli.bench.measuring.threads import untimed_threads
+from segcli.bench.measuring.threads import untimed_threads, waiting_s
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +20,16 @@ def test_one_thread_where_others_are_busy(busy: float, count: int) -> None:
     with untimed_threads(lambda: (busy, 0.0, 0.0)) as found:
         assert found == torch.get_num_threads() == count
     assert torch.get_num_threads() == 2
+
+
+def test_what_threads_waited_is_added_up(tmp_path: Path) -> None:
+    for task, text in {"1": "5 2000000000 7", "2": "5 500000000 7", "3": "gone", "4": ""}.items():
+        (tmp_path / task).mkdir()
+        (tmp_path / task / "schedstat").write_text(text)
+    (tmp_path / "5").mkdir()
+    assert waiting_s(tmp_path) == 2.5
+    assert waiting_s(tmp_path / "none") == 0
+    assert waiting_s() >= 0
 
 
 def test_threads_come_back_after_an_error() -> None:
