@@ -1,7 +1,5 @@
 """``segcli bench``: how fast kernels run on this machine, and whether they are right."""
 
-import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -13,8 +11,9 @@ import typer
 
 from segcli.bench.ceilings.command import ceiling
 from segcli.bench.comparing.command import compare
+from segcli.bench.interrupts import one_interrupt, unheard
 from segcli.bench.reporting.command import report
-from segcli.bench.spelling import chosen_names
+from segcli.bench.spelling import chosen_names, kernel_pattern, read_sizes
 from segcli.composing.options import with_composition
 from segcli.options import with_output
 
@@ -221,9 +220,9 @@ def bench(
 
     request = Request(
         suites=chosen_names(suite),
-        kernel=_pattern(kernel),
+        kernel=kernel_pattern(kernel),
         modes=chosen_names(mode),
-        sizes=_sizes(size),
+        sizes=read_sizes(size),
         dtypes=chosen_names(dtype),
         device=device,
         threads=threads,
@@ -266,7 +265,12 @@ def list_(
     from segcli.emit import emit
 
     found = catalogue(
-        Request(suites=chosen_names(suite), kernel=_pattern(kernel), sizes=_sizes(size), dtypes=chosen_names(dtype))
+        Request(
+            suites=chosen_names(suite),
+            kernel=kernel_pattern(kernel),
+            sizes=read_sizes(size),
+            dtypes=chosen_names(dtype),
+        )
     )
     emit(
         "bench.list",
@@ -287,7 +291,7 @@ def _time(request: "Request", wishes: _Wishes, nproc: int, output: "Output") -> 
     code = launched(nproc, sys.argv[1:], request)
     if code is not None:
         raise typer.Exit(code)
-    with _events(wishes.log_dir) as write, _one_interrupt():
+    with _events(wishes.log_dir) as write, one_interrupt():
         # What a user's module prints is no part of the result.
         with together(request) as group, redirect_stdout(sys.stderr) if wishes.names else nullcontext():
             found = _run(_prepared(request, wishes.names), group, output)
@@ -369,7 +373,7 @@ def _tell(found: "Run", wishes: _Wishes, write: "Callable[[str, float, int], Non
 
     for warning in found.warnings:
         note(warning, output)
-    with _unheard() if output.file is not None else nullcontext():
+    with unheard() if output.file is not None else nullcontext():
         # First: what cannot be written besides must not cost the result.
         emit("bench", found, lambda: run_tables(found), output, records=lambda: run_records(found))
     if write is not None:
@@ -382,43 +386,6 @@ def _tell(found: "Run", wishes: _Wishes, write: "Callable[[str, float, int], Non
 
         write_roofline(found, wishes.plot, force=output.force)
         note(f"the roofline is drawn in {wishes.plot}", output)
-
-
-@contextmanager
-def _one_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C, or the SIGTERM of a time limit, end a run: what is finished is then written.
-
-    A second Ctrl-C would lose it, and is not heard; a second SIGTERM ends the process as ever.
-    """
-    asked = [signum for signum in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(signum) is not signal.SIG_IGN]
-    # Ranks are ended by their launcher, which does not wait for what they would write.
-    asked = asked if "LOCAL_RANK" not in os.environ else asked[:1]
-    before = {signum: signal.getsignal(signum) for signum in asked}
-
-    def first(*_: object) -> None:
-        for signum in asked:
-            signal.signal(signum, signal.SIG_IGN if signum == signal.SIGINT else before[signum])
-        raise KeyboardInterrupt
-
-    for signum in asked:
-        signal.signal(signum, first)
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            # Once it was heard it stays unheard, also while the process ends.
-            if signal.getsignal(signum) is first:
-                signal.signal(signum, handler)
-
-
-@contextmanager
-def _unheard() -> Iterator[None]:
-    """Let no Ctrl-C lose what only has to be written any more."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _own(imports: list[str] | None, setup: str, reference: str, nproc: int) -> "Names | None":
@@ -436,35 +403,6 @@ def _own(imports: list[str] | None, setup: str, reference: str, nproc: int) -> "
     from segcli.bench.imported.suite import Names
 
     return Names(tuple(dict.fromkeys(imports)), setup, reference)
-
-
-def _pattern(text: str) -> str:
-    """Return a pattern of kernels; refuse an empty one, which an unset variable of a shell becomes."""
-    from segcli.errors import SegcliError
-
-    if not text:
-        message = "--kernel is empty, expected a pattern of names"
-        raise SegcliError(message, hint="leave it out for all kernels")
-    return text
-
-
-def _sizes(text: str) -> tuple[tuple[int, int], ...]:
-    """Read sizes; a comma stands between two, so that a size is written with an x."""
-    return tuple(_size(part) for part in text.split(",")) if text else ()
-
-
-def _size(text: str) -> tuple[int, int]:
-    from segcli.errors import SegcliError
-    from segcli.units import parse_size
-
-    match parse_size(text, "--size"):
-        case (side,):
-            return side, side
-        case (high, wide):
-            return high, wide
-        case sides:
-            message = f"--size {text} has {len(sides)} sides, expected one or two"
-            raise SegcliError(message)
 
 
 app.command("ceiling")(ceiling)

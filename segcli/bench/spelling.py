@@ -1,4 +1,7 @@
-"""How faces read lists of names."""
+"""How faces read names, patterns and sizes."""
+
+from segcli.errors import SegcliError
+from segcli.units import parse_size
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -19,3 +22,27 @@ def chosen_names(text: str) -> tuple[str, ...]:
         ((), ('loss', 'conv'))
     """
     return () if text == "all" else split_names(text)
+
+
+def kernel_pattern(text: str) -> str:
+    """Return a pattern of kernels; refuse an empty one, which an unset variable of a shell becomes."""
+    if not text:
+        message = "--kernel is empty, expected a pattern of names"
+        raise SegcliError(message, hint="leave it out for all kernels")
+    return text
+
+
+def read_sizes(text: str) -> tuple[tuple[int, int], ...]:
+    """Read sizes; a comma stands between two, so that a size is written with an x."""
+    return tuple(_size(part) for part in text.split(",")) if text else ()
+
+
+def _size(text: str) -> tuple[int, int]:
+    match parse_size(text, "--size"):
+        case (side,):
+            return side, side
+        case (high, wide):
+            return high, wide
+        case sides:
+            message = f"--size {text} has {len(sides)} sides, expected one or two"
+            raise SegcliError(message)

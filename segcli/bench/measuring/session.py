@@ -7,13 +7,13 @@ from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
-from segcli.bench.ceilings.ceiling import Ceilings, better, raised, raised_bandwidth
+from segcli.bench.ceilings.ceiling import Ceilings, better
 from segcli.bench.kernel import Case, Mode, Suite
 from segcli.bench.measuring.conditions import Caches
 from segcli.bench.measuring.correctness import prepare, rework
 from segcli.bench.measuring.recording import Entry, Record
 from segcli.bench.measuring.sampling import Course, Rule, measure
-from segcli.bench.measuring.workload import COPY_BYTES, MATMUL_FLOPS
+from segcli.bench.measuring.workload import raised_by
 from segcli.bench.results import Reference, Result, with_speedups
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ class Session:
             self._drawn = self._workload = None
             # Again: what disturbs a ceiling only lowers it.
             self._measure_ceilings()
-            self._raise_ceilings()
+            if self.ceilings is not None:
+                # It was timed all along, and most often undisturbed.
+                self.ceilings = raised_by(self.ceilings, self.references())
         except KeyboardInterrupt:
             # Between two kernels, where nothing is lost by it.
             self.interrupted = True
@@ -133,23 +135,6 @@ class Session:
         else:
             self.ceilings = found if self.ceilings is None else better(self.ceilings, found)
         self._end_ns += self._now_ns() - start_ns
-
-    def _raise_ceilings(self) -> None:
-        """Take the reference workload for ceilings, too: it was timed all along, and most often undisturbed."""
-        if self.ceilings is None:
-            return
-        best = {
-            (each.workload, each.caches): min(each.samples_s)
-            for each in sorted(self.references(), key=lambda each: -min(each.samples_s))
-            if min(each.samples_s)
-        }
-        products = [seconds for (workload, _), seconds in best.items() if workload == "matmul"]
-        if products:
-            self.ceilings = raised(self.ceilings, MATMUL_FLOPS / min(products))
-        for caches, footprint_bytes in ((Caches.HOT, 2 * COPY_BYTES), (Caches.COLD, None)):
-            if ("copy", caches.value) in best:
-                rate = 2 * COPY_BYTES / best["copy", caches.value]
-                self.ceilings = raised_bandwidth(self.ceilings, rate, footprint_bytes)
 
     @property
     def passes(self) -> int:

@@ -268,7 +268,7 @@ def test_a_reference_workload_that_beats_the_ceilings_raises_them(monkeypatch: p
     assert found.ceilings.flops_per_s["float32"] == pytest.approx(2 * 512**3 / 3e-3)
 
 
-@pytest.mark.parametrize("place", ["_renew", "_raise_ceilings", "results"])
+@pytest.mark.parametrize("place", ["_renew", "_measure_ceilings", "results"])
 def test_ctrl_c_between_kernels_loses_nothing(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     clock = FakeClock()
     use_suite(monkeypatch, {"right": double}, clock)
