@@ -177,7 +177,8 @@ error=None)
         samples_s=tuple(chain.from_iterable(each.samples_s for each in samplings)),
         calls=samplings[-1].calls,
         warm_up_calls=sum(each.warm_up_calls for each in samplings),
-        steady=all(each.steady for each in samplings),
+        # Later passes go on where the first one's warm-up ended.
+        steady=samplings[-1].steady,
         stopped=next(stop for stop in _GRAVEST if stop in stops),
         dropped=sum(each.dropped for each in samplings),
         error=next((each.error for each in samplings if each.error), None),

@@ -141,6 +141,25 @@ def test_a_kernel_that_raises_where_it_warms_new_memory_has_failed(monkeypatch: 
     assert (result.status, result.reason) == (Status.FAILED, "out of memory")
 
 
+def test_a_warm_up_that_the_first_pass_had_no_time_for_is_made_up_by_later_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = FakeClock()
+    calls = [0]
+
+    def falling(x: torch.Tensor) -> torch.Tensor:
+        calls[0] += 1
+        clock.time_ns += 100_000_000 // calls[0]
+        return 2 * x
+
+    use_suite(monkeypatch, {"right": falling}, clock)
+    request = replace(TINY, passes=1, budget_s=0.2)
+    (hurried,) = run(request, instruments=fake_instruments(clock)).results
+    calls[0] = 0
+    (patient,) = run(replace(request, passes=20, budget_s=4.0), instruments=fake_instruments(clock)).results
+    assert (hurried.steady, patient.steady) == (False, True)
+
+
 def test_passes_share_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     use_suite(monkeypatch, {"right": erratic(clock)}, clock)
