@@ -1,14 +1,14 @@
 """What makes a run's numbers less sure, and what they recommend, said with the way out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise
 from statistics import median
 
 from segcli.bench.ceilings.standing import MOST
 from segcli.bench.measuring.environment import Environment
 from segcli.bench.measuring.order_statistics import quantile
 from segcli.bench.measuring.threads import BUSY
-from segcli.bench.results import Reference, Result, Status
+from segcli.bench.measuring.workload import WORKLOADS
+from segcli.bench.results import Reference, Result, Status, passes_of
 from segcli.bench.worker_advice import advise_workers
 from segcli.units import format_seconds
 
@@ -111,7 +111,7 @@ def _moved(references: Sequence[Reference], environment: Environment) -> Iterato
     """
     if environment.gpu is not None or environment.threads == 1:
         return
-    for workload in ("copy", "matmul"):
+    for workload in WORKLOADS:
         hot = [each for each in references if each.workload == workload and each.caches == "hot"]
         ranges = [_range(each) for each in hot if len(each.passes) >= _LEAST_PASSES]
         if ranges and median(high / low if low else 1.0 for low, high in ranges) > _MOVED:
@@ -124,8 +124,7 @@ def _moved(references: Sequence[Reference], environment: Environment) -> Iterato
 
 def _range(reference: Reference) -> tuple[float, float]:
     """Return the medians of passes that a tenth of them lies below, and above."""
-    ends = accumulate(reference.passes, initial=0)
-    medians = sorted(median(reference.samples_s[start:end]) for start, end in pairwise(ends) if end > start)
+    medians = sorted(median(each) for each in passes_of(reference) if each)
     return quantile(medians, 0.1), quantile(medians, 0.9)
 
 

@@ -153,6 +153,15 @@ class Reference:
     passes: tuple[int, ...]
 
 
+def passes_of(timed: Result | Reference) -> tuple[tuple[float, ...], ...]:
+    """Return samples by pass, those of a pass without any as an empty one."""
+    cut, start = [], 0
+    for count in timed.passes or (len(timed.samples_s),):
+        cut.append(timed.samples_s[start : start + count])
+        start += count
+    return tuple(cut)
+
+
 def untimed(
     group: "Group",
     kernel: Kernel,

@@ -10,11 +10,11 @@ from segcli.bench.comparing.bootstrap import Ratio, ratio_of
 from segcli.bench.comparing.pairing import Pair, is_sure, pair, reference_of, timed_of
 from segcli.bench.comparing.sides import Group, Key, Side, differences, other_machine
 from segcli.bench.comparing.verdicts import Verdict
+from segcli.bench.measuring.workload import WORKLOADS
 from segcli.errors import SegcliError, nearest
 
 MIN_EFFECT = 0.03
 """Below it runs of one program on one machine differ by where its memory happens to lie."""
-WORKLOADS = ("copy", "matmul")
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from segcli.bench.comparing.bootstrap import FEW_PASSES, Ratio, Timed, following, ratio_of
-from segcli.bench.comparing.sides import Group, Key, Side, obstacles, other_machine, passes_of
+from segcli.bench.comparing.sides import Group, Key, Side, obstacles, other_machine
 from segcli.bench.comparing.verdicts import Verdict, fair_verdict, verdict_of
-from segcli.bench.results import Reference, Result, Status
+from segcli.bench.results import Reference, Result, Status, passes_of
 from segcli.units import format_shape, format_size
 
 _LEAST_SAMPLES = 6

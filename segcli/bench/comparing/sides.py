@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields, replace
 from statistics import median
 from typing import Any, NamedTuple
 
-from segcli.bench.comparing.bootstrap import Passes
 from segcli.bench.measuring.environment import Environment
 from segcli.bench.results import Reference, Result, Status
 from segcli.bench.runs import Run
@@ -82,15 +81,6 @@ def side_of(names: Sequence[str], runs: Sequence[Run]) -> Side:
         references=beside[0] if len(runs) == 1 else {key: _reference_of(key, beside) for key in _all(beside)},
         partial=any(run.partial for run in runs),
     )
-
-
-def passes_of(timed: Result | Reference) -> Passes:
-    """Return samples by pass, those of a pass without any as an empty one."""
-    cut, start = [], 0
-    for count in timed.passes or (len(timed.samples_s),):
-        cut.append(timed.samples_s[start : start + count])
-        start += count
-    return tuple(cut)
 
 
 def obstacles(first: Environment, second: Environment) -> Iterator[str]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from segcli.bench.measuring.timer import Work
     from segcli.bench.results import Reference
 
+WORKLOADS = ("copy", "matmul")
+"""Their names."""
 COPY_BYTES = 16 * 2**20
 """Bound by memory, or by the last-level cache where that holds both arrays."""
 MATMUL_SIDE = 512

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from segcli.bench import Run, Status
-from segcli.bench.comparing.sides import Side, differences, passes_of, side_of
+from segcli.bench.comparing.sides import Side, differences, side_of
+from segcli.bench.results import passes_of
 from segcli.errors import SegcliError
 from tests.bench.comparing.made import made_reference, made_result, made_run, real_run
 
