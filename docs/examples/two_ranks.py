@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+import torch.distributed.nn  # Before a group is made: it would keep it for good, and gloo's threads with it.
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 

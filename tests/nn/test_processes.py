@@ -97,3 +97,30 @@ def test_a_projects_rule_is_not_for_many_processes(alone: Any) -> None:  # noqa:
         ValueError, match="semantics 'hrnet' chooses in each process by itself; process_group goes with"
     ):
         ohem_cross_entropy_loss(*batch(2, last_valid=True), semantics="hrnet", process_group=alone)
+
+
+def test_a_destroyed_group_leaves_no_thread(tmp_path: Path) -> None:
+    """Gloo's threads that outlive their group abort the process now and then, as Python ends."""
+    script = """
+import gc, os, sys
+import torch
+import torch.distributed.nn  # it keeps the group that there is when it is imported, as a default argument
+from torch import distributed
+from segcli.nn import dice_loss, ohem_cross_entropy_loss
+
+def threads():
+    return [open(f"/proc/self/task/{one}/comm").read().strip() for one in os.listdir("/proc/self/task")]
+
+distributed.init_process_group("gloo", init_method=f"file://{sys.argv[1]}/store", rank=0, world_size=1)
+logits, labels = torch.randn(1, 3, 4, 4, requires_grad=True), torch.zeros(1, 4, 4, dtype=torch.int64)
+for loss in dice_loss, ohem_cross_entropy_loss:
+    loss(logits, labels, process_group=distributed.group.WORLD).backward()
+print(sum("gloo" in name for name in threads()))
+distributed.destroy_process_group()
+gc.collect()
+print(sum("gloo" in name for name in threads()))
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    before, after = subprocess.check_output(command, cwd=ROOT, text=True, timeout=120).split()
+    assert int(before) > 0
+    assert int(after) == 0

@@ -1,23 +1,18 @@
 """Sums over the processes of a group, so that N ranks with a shard each answer as one process with everything would."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
-
-# An operator of torch takes a group by its name; here are the groups that were named.
-_GROUPS: dict[str, "ProcessGroup"] = {}
+    from torch.distributed.distributed_c10d import GroupName
 
 
 def name_of(group: "ProcessGroup | None") -> str:
     """Return the name by which operators find ``group``; empty for this process alone."""
-    if group is None:
-        return ""
-    _GROUPS[group.group_name] = group
-    return group.group_name
+    return "" if group is None else group.group_name
 
 
 def all_reduce(values: Tensor, group: str) -> Tensor:
@@ -32,7 +27,10 @@ def all_reduce(values: Tensor, group: str) -> Tensor:
     from torch import distributed
 
     total = values.detach().clone()
-    distributed.all_reduce(total, group=_GROUPS[group])
+    # By torch's own register, which lets go of a group that is destroyed. Gloo's threads would go on else, and one that
+    # frees a tensor as Python ends aborts the process.
+    by_name = torch._C._distributed_c10d._resolve_process_group  # noqa: SLF001
+    distributed.all_reduce(total, group=by_name(cast("GroupName", group)))
     return total
 
 
