@@ -1,6 +1,8 @@
 """What makes a run's numbers less sure, and what they recommend, said with the way out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
 from statistics import median
 
 from segcli.bench.ceilings.standing import MOST
@@ -25,31 +27,51 @@ _MOVED = 1.5
 _WAITED = 0.05
 # Fewer do not tell a tenth of the passes from one of them.
 _LEAST_PASSES = 6
+# Of the budget, what comparing with float64 may take before it is said, and may take of the budget that is advised.
+_COMPARING, _COMPARING_ADVISED = 0.5, 0.25
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Where a run's time went.
+
+    Attributes:
+        budget_s: The time budget.
+        comparing_s: What comparing with float64 took of it.
+        waited: For how much of the run its threads, together, waited for a core.
+    """
+
+    budget_s: float
+    comparing_s: float = 0.0
+    waited: float = 0.0
 
 
 def advise(
     results: Sequence[Result],
     environment: Environment,
-    budget_s: float,
+    spent: Spent,
     references: Sequence[Reference] = (),
-    waited: float = 0.0,
+    differing: str = "",
 ) -> Iterator[str]:
     """Give a warning for each kind of doubt, with the kernels that it concerns, and what to choose.
 
     Args:
         results: What was found.
         environment: Where.
-        budget_s: The time budget.
+        spent: Where the time went.
         references: The reference workload's samples.
-        waited: For how much of the run its threads, together, waited for a core.
+        differing: Ceilings that measurements did not agree on, in words.
     """
     timed = [result for result in results if result.status is Status.TIMED]
-    more = f"give more than --time-budget {budget_s:g}"
-    yield from _about_the_machine(environment)
-    if waited > _WAITED:
+    more = f"give --time-budget {_enough(spent):g} or more"
+    yield from about_the_machine(environment)
+    yield from about_waiting(spent.waited)
+    if differing:
+        yield f"ceilings differ from one measurement to the next: {differing}; run again when nothing else runs"
+    if spent.comparing_s > _COMPARING * spent.budget_s:
         yield (
-            f"threads waited for a core, together {waited:.0%} of the time: where one of several waits, all do, and a "
-            "call takes milliseconds more; close other programs, or give fewer --threads"
+            f"comparing with float64 took {format_seconds(spent.comparing_s)} of a budget of {spent.budget_s:g} s; "
+            f"{more}, fewer kernels, or a smaller --size"
         )
     yield from _moved(references, environment)
     yield from _unsteady(timed)
@@ -69,7 +91,22 @@ def advise(
     yield from advise_workers(timed)
 
 
-def _about_the_machine(environment: Environment) -> Iterator[str]:
+def _enough(spent: Spent) -> int:
+    """Return a budget in round seconds: twice what was given, or of which comparing takes a quarter."""
+    return 10 * ceil(max(2 * spent.budget_s, spent.comparing_s / _COMPARING_ADVISED) / 10)
+
+
+def about_waiting(waited: float) -> Iterator[str]:
+    """Say where threads waited for a core: ``waited`` is for how much of the time, together."""
+    if waited > _WAITED:
+        yield (
+            f"threads waited for a core, together {waited:.0%} of the time: where one of several waits, all do, and a "
+            "call takes milliseconds more; close other programs, or give fewer --threads"
+        )
+
+
+def about_the_machine(environment: Environment) -> Iterator[str]:
+    """Say what of a machine, and of how a process is set, makes times less sure."""
     threads, cores = environment.threads, environment.cores
     if environment.load is not None and environment.load > BUSY * cores:
         yield (

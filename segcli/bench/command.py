@@ -179,7 +179,9 @@ def bench(
     ] = "all",
     time_budget: Annotated[
         float,
-        typer.Option("--time-budget", metavar="SECONDS", help="For the whole run, shared out.", rich_help_panel=_HOW),
+        typer.Option(
+            "--time-budget", metavar="SECONDS", help="For comparing and timing, shared out.", rich_help_panel=_HOW
+        ),
     ] = 75.0,
     passes: Annotated[
         int,
@@ -205,6 +207,7 @@ def bench(
     """Time losses, convolutions, norms, indexing and networks, each compared with a float64 reference first.
 
     Sampling stops when the 95 % interval of the median is within 1 %, or when the time budget is spent.
+    Beside the budget are the start and the ceilings, some 6 s; what is begun at its end is finished.
     Exit code 1 where a kernel is wrong or fails; Ctrl-C writes what is finished and exits with 130.
 
     Examples:
@@ -367,15 +370,13 @@ def _run(request: "Request", group: "Group", output: "Output") -> "Run":
 
 
 def _tell(found: "Run", wishes: _Wishes, write: "Callable[[str, float, int], None] | None", output: "Output") -> None:
-    from segcli.bench.records import run_records
-    from segcli.bench.report import run_tables
-    from segcli.emit import emit, note
+    from segcli.emit import note
 
     for warning in found.warnings:
         note(warning, output)
     with unheard() if output.file is not None else nullcontext():
         # First: what cannot be written besides must not cost the result.
-        emit("bench", found, lambda: run_tables(found), output, records=lambda: run_records(found))
+        _write(found, output)
     if write is not None:
         from segcli.bench.logs import log_run
 
@@ -386,6 +387,27 @@ def _tell(found: "Run", wishes: _Wishes, write: "Callable[[str, float, int], Non
 
         write_roofline(found, wishes.plot, force=output.force)
         note(f"the roofline is drawn in {wishes.plot}", output)
+
+
+def _write(found: "Run", output: "Output") -> None:
+    """Write a run where it was asked for; where that fails (a full disk, say), show at least what took so long."""
+    from dataclasses import replace
+
+    from segcli.bench.records import run_records
+    from segcli.bench.report import run_tables
+    from segcli.emit import emit
+    from segcli.errors import SegcliError
+
+    def write(where: "Output") -> None:
+        emit("bench", found, lambda: run_tables(found), where, records=lambda: run_records(found))
+
+    try:
+        write(output)
+    except SegcliError:
+        if output.file is None:
+            raise
+        write(replace(output, file=None))
+        raise
 
 
 def _own(imports: list[str] | None, setup: str, reference: str, nproc: int) -> "Names | None":
@@ -400,9 +422,13 @@ def _own(imports: list[str] | None, setup: str, reference: str, nproc: int) -> "
     if nproc > 1:
         message = f"--import and --nproc {nproc} were both given, and only collectives are timed by several processes"
         raise SegcliError(message, hint="leave one of them out")
+    twice = next((name for name in imports if imports.count(name) > 1), None)
+    if twice is not None:
+        message = f"--import {twice} was given twice"
+        raise SegcliError(message, hint="name each kernel once; two runs of one are held against each other by compare")
     from segcli.bench.imported.suite import Names
 
-    return Names(tuple(dict.fromkeys(imports)), setup, reference)
+    return Names(tuple(imports), setup, reference)
 
 
 app.command("ceiling")(ceiling)

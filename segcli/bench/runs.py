@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from segcli.bench.advice import advise
+from segcli.bench.advice import Spent, advise
 from segcli.bench.ceilings.ceiling import Ceilings
 from segcli.bench.measuring.cold import cache_size
 from segcli.bench.measuring.conditions import Caches
@@ -154,6 +154,7 @@ def run(
 
 def _told(session: Session, groups: Sequence[Planned], started: str, environment: Environment, waited: float) -> Run:
     results, references, request = session.results(), session.references(), session.request
+    spent = Spent(request.budget_s, session.comparing_s, waited)
     return Run(
         started=started,
         environment=environment,
@@ -161,7 +162,7 @@ def _told(session: Session, groups: Sequence[Planned], started: str, environment
         seed=request.seed,
         data={group.suite.name: group.suite.data for group in groups},
         results=tuple(results),
-        warnings=tuple(advise(results, environment, request.budget_s, references, waited)),
+        warnings=tuple(advise(results, environment, spent, references, session.differing)),
         partial=session.interrupted,
         ceilings=session.ceilings,
         references=tuple(references),

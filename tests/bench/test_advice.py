@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from segcli.bench.advice import advise, spread
+from segcli.bench.advice import Spent, advise, spread
 from segcli.bench.measuring.environment import Environment, Flags
 from segcli.bench.measuring.gpu import Gpu
 from segcli.bench.measuring.processor import Processor
@@ -98,14 +98,14 @@ MORE = {
 
 
 def test_waiting_for_a_core_is_told() -> None:
-    (warning,) = advise([GOOD], QUIET, 20, waited=0.4)
+    (warning,) = advise([GOOD], QUIET, Spent(20, waited=0.4))
     assert warning.startswith("threads waited for a core, together 40% of the time: ")
-    assert list(advise([GOOD], QUIET, 20, waited=0.04)) == []
+    assert list(advise([GOOD], QUIET, Spent(20, waited=0.04))) == []
 
 
 def test_where_most_are_above_the_ceiling_it_is_the_ceiling_that_is_wrong() -> None:
     results = [replace(GOOD, kernel=f"kernel-{place}", fraction=1.2) for place in range(9)]
-    (warning,) = advise(results, QUIET, 20)
+    (warning,) = advise(results, QUIET, Spent(20))
     assert warning == (
         "above the ceiling: 9 of 9 (most: loss/kernel-0 forward, 120%); so many that the ceilings were measured while "
         "something else ran: run again when nothing does"
@@ -114,16 +114,16 @@ def test_where_most_are_above_the_ceiling_it_is_the_ceiling_that_is_wrong() -> N
 
 def test_ranks_share_the_cores() -> None:
     variables = {"OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": "4"}
-    assert list(advise([GOOD], replace(QUIET, threads=1, variables=variables), 20)) == []
+    assert list(advise([GOOD], replace(QUIET, threads=1, variables=variables), Spent(20))) == []
 
 
 def test_at_the_ceiling_is_not_above_it() -> None:
-    assert list(advise([replace(GOOD, fraction=1.05)], QUIET, 20)) == []
+    assert list(advise([replace(GOOD, fraction=1.05)], QUIET, Spent(20))) == []
 
 
 def test_a_block_of_many_short_calls_is_no_trouble() -> None:
     short = replace(GOOD, timer="ns", calls=200, median_s=5e-6, ci95_s=(5e-6, 5e-6), quartiles_s=None)
-    assert list(advise([short], QUIET, 20)) == []
+    assert list(advise([short], QUIET, Spent(20))) == []
 
 
 def test_a_number_of_loader_workers_is_recommended() -> None:
@@ -132,19 +132,19 @@ def test_a_number_of_loader_workers_is_recommended() -> None:
         replace(GOOD, suite="loader", kernel=f"workers-{count}", items=64, unit="samples", items_per_s=rate)
         for count, rate in rates.items()
     ]
-    (words,) = advise(loaders, QUIET, 20)
+    (words,) = advise(loaders, QUIET, Spent(20))
     assert "2 workers are enough" in words
 
 
 def test_a_kernel_of_several_sizes_is_named_once() -> None:
     few = [replace(GOOD, size=size, ci95_s=None) for size in ((8, 8), (16, 16))]
-    (warning,) = advise(few, QUIET, 20)
+    (warning,) = advise(few, QUIET, Spent(20))
     assert warning.startswith("too few samples for a 95 % interval: loss/ohem forward; ")
 
 
 def test_a_quiet_run_has_no_warnings() -> None:
-    assert list(advise([GOOD], QUIET, 20)) == []
-    assert list(advise([GOOD], replace(QUIET, load=None), 20)) == []
+    assert list(advise([GOOD], QUIET, Spent(20))) == []
+    assert list(advise([GOOD], replace(QUIET, load=None), Spent(20))) == []
 
 
 @pytest.mark.parametrize(
@@ -164,24 +164,24 @@ def test_a_quiet_run_has_no_warnings() -> None:
         (
             replace(GOOD, ci95_s=None),
             QUIET,
-            "too few samples for a 95 % interval: loss/ohem forward; give more than --time-budget 20",
+            "too few samples for a 95 % interval: loss/ohem forward; give --time-budget 40 or more",
         ),
         (
             replace(GOOD, steady=False),
             QUIET,
-            "still getting faster when warm-up ended: loss/ohem forward; give more than --time-budget 20",
+            "still getting faster when warm-up ended: loss/ohem forward; give --time-budget 40 or more",
         ),
         (
             replace(GOOD, status=Status.SKIPPED, reason="the time budget was spent before"),
             QUIET,
-            "not reached in time: loss/ohem forward; give more than --time-budget 20",
+            "not reached in time: loss/ohem forward; give --time-budget 40 or more",
         ),
         *MORE.values(),
     ],
     ids=["load", "threads", "unsteady", "few", "falling", "late", *MORE],
 )
 def test_doubts_are_said_with_the_way_out(result: Result, environment: Environment, warning: str) -> None:
-    assert list(advise([result], environment, 20)) == [warning]
+    assert list(advise([result], environment, Spent(20))) == [warning]
 
 
 def reference(times_ms: tuple[float, ...], workload: str = "copy", caches: str = "hot") -> Reference:
@@ -196,7 +196,7 @@ MOVED_MS = (0.2, 0.2, 0.4, 0.4, 0.2, 0.4, 0.2, 0.4)
 
 def test_cores_that_were_moved_are_told_from_a_workload_that_takes_now_one_time_now_another() -> None:
     steady = reference((1.3, 1.31, 1.35, 1.3, 1.4, 1.3), "matmul")
-    (warning,) = advise([GOOD], QUIET, 20, [reference(MOVED_MS), steady])
+    (warning,) = advise([GOOD], QUIET, Spent(20), [reference(MOVED_MS), steady])
     assert warning == (
         "unsteady cores: one and the same copy took 200 us to 400 us from pass to pass, as where a virtual machine's "
         "cores are moved; one thread is steadier: --threads 1"
@@ -222,14 +222,31 @@ def test_cores_that_were_moved_are_told_from_a_workload_that_takes_now_one_time_
 def test_nothing_is_said_where_cores_stayed_or_nobody_can_tell(
     references: list[Reference], environment: Environment
 ) -> None:
-    assert list(advise([GOOD], environment, 20, references)) == []
+    assert list(advise([GOOD], environment, Spent(20), references)) == []
 
 
 def test_many_kernels_are_named_in_part() -> None:
     few = [replace(GOOD, kernel=name, ci95_s=None) for name in "abcde"]
-    (warning,) = advise(few, QUIET, 20)
+    (warning,) = advise(few, QUIET, Spent(20))
     assert "loss/a forward, loss/b forward, loss/c forward and 2 more;" in warning
 
 
 def test_what_was_not_timed_has_no_spread() -> None:
     assert spread(replace(GOOD, quartiles_s=None)) == 0
+
+
+def test_a_comparison_that_took_most_of_the_budget_is_told_with_one_that_suffices() -> None:
+    (warning,) = advise([GOOD], QUIET, Spent(60, comparing_s=57.0))
+    assert warning == (
+        "comparing with float64 took 57.0 s of a budget of 60 s; give --time-budget 230 or more, fewer kernels, or a "
+        "smaller --size"
+    )
+    assert list(advise([GOOD], QUIET, Spent(60, comparing_s=30.0))) == []
+
+
+def test_ceilings_that_differ_are_told() -> None:
+    (warning,) = advise([GOOD], QUIET, Spent(60), differing="memory 80.0 GB/s and 40.0 GB/s")
+    assert warning == (
+        "ceilings differ from one measurement to the next: memory 80.0 GB/s and 40.0 GB/s; run again when nothing else "
+        "runs"
+    )

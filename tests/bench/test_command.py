@@ -201,24 +201,29 @@ def test_what_torch_lacks_is_shown_and_is_no_failure(segcli: Run, monkeypatch: p
         (["--suite", "los"], 2, "error: unknown suite 'los'\nhint: did you mean loss?"),
         (["--kernel", ""], 2, "error: --kernel is empty, expected a pattern of names\nhint: leave it out for all"),
         (["--kernel", "ohm"], 2, "error: no kernel matches 'ohm' in loss, conv, "),
-        (["--size", "1x2x3"], 2, "error: --size 1x2x3 has 3 sides, expected one or two"),
-        (["--size", "0"], 2, "error: size 0x0 has no pixels, expected sides of 1 or more"),
+        (["--size", "1x2x3"], 2, "error: --size is '1x2x3', expected HxW such as 512x1024, or one number"),
+        (["--size", "0"], 2, "error: size 0x0 (--size) has no pixels, expected sides of 1 or more"),
         (["--size", "9000000x9000000"], 2, "error: suite conv at 9000000x9000000 needs about 3"),
         (["--dtype", "float8"], 2, "error: unknown dtype 'float8'"),
         (["--device", "gpu"], 2, "error: unknown device 'gpu'"),
         (["--threads", "0"], 2, "error: --threads is 0, expected 1 to 1024"),
-        (["--time-budget", "-3"], 2, "error: the time budget is -3 s, expected a finite number above 0"),
+        (["--time-budget", "-3"], 2, "error: the time budget (--time-budget) is -3 s, expected a finite number"),
         (["--caches", "hott"], 2, "error: unknown caches 'hott'\nhint: did you mean hot?"),
         (
             ["--span", "device"],
             2,
             "error: suite loss is not timed device on cpu\nhint: it is timed: hot host, cold host",
         ),
-        (["--passes", "0"], 2, "error: there are 0 passes, expected 1 or more"),
+        (["--passes", "0"], 2, "error: there are 0 passes (--passes), expected 1 or more"),
         (["--tf32"], 2, "error: --tf32 is of CUDA devices, the kernels run on cpu\nhint: add --device cuda"),
         (["--plot", "roof.gif"], 2, "error: roof.gif is no name for a chart, expected one that ends in .png"),
         (["--setup", "my.data:make"], 2, "error: --setup my.data:make was given without a kernel\nhint: name one"),
         (["--reference", "a:b"], 2, "error: --reference a:b was given without a kernel\nhint: name one"),
+        (
+            ["--import", "a:b", "--import", "c:d", "--import", "a:b"],
+            2,
+            "error: --import a:b was given twice\nhint: name",
+        ),
         (["--import", "a:b", "--nproc", "2"], 2, "error: --import and --nproc 2 were both given, and only collectives"),
         (["--import", "no_such:f"], 2, "error: no_such:f: there is no module 'no_such' in "),
         (["--suite", "conv", "--nproc", "2"], 2, "error: 2 processes time suite collective alone, asked for is conv"),
@@ -381,6 +386,20 @@ def test_a_dumb_terminal_gets_whole_lines(segcli: Run, monkeypatch: pytest.Monke
     assert max(map(len, done.out.splitlines())) <= width
     assert "\x1b" not in done.out
     assert any(line.startswith("left out at this width: ") for line in done.out.splitlines())
+
+
+def test_a_disk_that_is_full_after_the_run_does_not_lose_it(
+    segcli: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: Any, **__: Any) -> None:  # noqa: ANN401 - whatever it would be called with
+        message = "cannot write: no space left on device"
+        raise SegcliError(message)
+
+    monkeypatch.setattr("segcli.emit.replacing", full)
+    done = segcli("bench", "--suite", "norm", "--kernel", "group", *QUICK, "-o", str(tmp_path / "run.json"), "-q")
+    assert done.code == 2
+    assert "no space left" in done.err
+    assert "speed-up" in done.out
 
 
 def test_suites_complete_in_a_list() -> None:

@@ -1,8 +1,13 @@
 """What bounds a kernel from above, as measured on the machine that timed it. Plain data, without torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from segcli.units import format_rate
+
+# Of quiet measurements of 1.5 s each the two best differ by 0 to 5 %.
+_AGREE = 0.9
 
 Bound = Literal["memory", "compute", "call"]
 
@@ -104,6 +109,28 @@ def better(one: Ceilings, other: Ceilings) -> Ceilings:
         min((each.launch_s for each in (one, other) if each.launch_s is not None), default=None),
         _greatest(one.convolution_flops_per_s, other.convolution_flops_per_s),
     )
+
+
+def differing(measured: Sequence[Ceilings]) -> str:
+    """Return the ceilings whose two best measurements lie further apart than 10 %, in words; of fewer than two, none.
+
+    Examples:
+        >>> one = Ceilings("cpu", 2, None, (Bandwidth(64, 8e10, 4e10),), {"float32": 5e11}, 1e-6)
+        >>> other = Ceilings("cpu", 2, None, (Bandwidth(64, 4e10, 4e10),), {"float32": 4.9e11}, 1e-6)
+        >>> differing([one, other]), differing([one, other, one])
+        ('memory 80.0 GB/s and 40.0 GB/s', '')
+    """
+    return ", ".join(_disagreements(measured))
+
+
+def _disagreements(measured: Sequence[Ceilings]) -> Iterator[str]:
+    memory = [each.bandwidths[-1].best_bytes_per_s for each in measured if each.bandwidths]
+    dtypes = dict.fromkeys(dtype for each in measured for dtype in each.flops_per_s)
+    computing = {dtype: [each.flops_per_s.get(dtype, 0.0) for each in measured] for dtype in dtypes}
+    for name, unit, rates in [("memory", "B/s", memory), *((dtype, "FLOP/s", computing[dtype]) for dtype in dtypes)]:
+        best, second = [*sorted(rates, reverse=True), 0.0, 0.0][:2]
+        if len(rates) > 1 and second < _AGREE * best:
+            yield f"{name} {format_rate(best, unit)} and {format_rate(second, unit)}"
 
 
 def raised(ceilings: Ceilings, matmul_flops_per_s: float) -> Ceilings:

@@ -36,7 +36,7 @@ def ceiling(
     """
     from segcli.bench.ceilings.finding import find_ceilings
     from segcli.bench.ceilings.report import ceiling_records, ceiling_tables
-    from segcli.emit import emit
+    from segcli.emit import emit, note
     from segcli.progress import progress
 
     dtypes = split_names(dtype)
@@ -49,4 +49,6 @@ def ceiling(
             shown = int(100 * share)
 
         found = find_ceilings(device, dtypes, threads, seconds, advance=show)
+    for warning in found.warnings:
+        note(warning, output)
     emit("bench.ceiling", found, lambda: ceiling_tables(found), output, records=lambda: ceiling_records(found))

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
+from time import perf_counter
 
+from segcli.bench.advice import about_the_machine, about_waiting
 from segcli.bench.ceilings.ceiling import Ceilings
 from segcli.bench.ceilings.measuring import THOROUGH_S, measure_ceilings
 from segcli.bench.measuring.environment import Environment, environment_of, settled_process
+from segcli.bench.measuring.threads import waiting_s
 from segcli.bench.measuring.timer import Timer, timed_device, timer_for
 from segcli.device import resolve_dtype, use_threads
 from segcli.errors import SegcliError
@@ -22,12 +25,14 @@ class Found:
         environment: Where.
         seconds: How long was measured.
         ceilings: What the machine can do.
+        warnings: What may have lowered them, with advice.
     """
 
     started: str
     environment: Environment
     seconds: float
     ceilings: Ceilings
+    warnings: tuple[str, ...] = ()
 
 
 def find_ceilings(
@@ -62,5 +67,7 @@ def find_ceilings(
     with settled_process() as flags:
         use_threads(threads)
         environment = environment_of(there, flags)
+        waited_s, start_s = waiting_s(), perf_counter()
         ceilings = measure_ceilings(there, dtypes, timer or timer_for(there), seconds=seconds, advance=advance)
-    return Found(started, environment, seconds, ceilings)
+        waited = (waiting_s() - waited_s) / (perf_counter() - start_s)
+    return Found(started, environment, seconds, ceilings, (*about_the_machine(environment), *about_waiting(waited)))

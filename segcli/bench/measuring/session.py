@@ -7,7 +7,7 @@ from itertools import chain
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
-from segcli.bench.ceilings.ceiling import Ceilings, better
+from segcli.bench.ceilings.ceiling import Ceilings, better, differing
 from segcli.bench.kernel import Case, Mode, Suite
 from segcli.bench.measuring.conditions import Caches
 from segcli.bench.measuring.correctness import prepare, rework
@@ -29,6 +29,8 @@ _FIRST_NS = 1_000_000_000
 # Of the budget, what drawing tensors and making kernels anew may take; the fewest passes that tell drift from noise.
 _MAKING_SHARE = 0.25
 _LEAST_PASSES = 3
+# Ceilings are measured at both ends of a run, and again where the two best do not agree.
+_MOST_CEILINGS = 4
 _T = TypeVar("_T")
 _Drawn = tuple[tuple[str, Case], Mapping[str, "torch.Tensor"]]
 
@@ -66,6 +68,8 @@ class Session:
     _passes: int = 0
     _promised: int = 0
     _making_ns: int = 0
+    _comparing_ns: int = 0
+    _measured: list[Ceilings] = field(default_factory=list)
     _end_ns: int = 0
     _works_to_come: int = 0
     _drawn: _Drawn | None = None
@@ -82,6 +86,8 @@ class Session:
             self._drawn = self._workload = None
             # Again: what disturbs a ceiling only lowers it.
             self._measure_ceilings()
+            while self.differing and len(self._measured) < _MOST_CEILINGS and not self.interrupted:
+                self._measure_ceilings()
             if self.ceilings is not None:
                 # It was timed all along, and most often undisturbed.
                 self.ceilings = raised_by(self.ceilings, self.references())
@@ -133,6 +139,7 @@ class Session:
         except KeyboardInterrupt:
             self.interrupted = True
         else:
+            self._measured.append(found)
             self.ceilings = found if self.ceilings is None else better(self.ceilings, found)
         self._end_ns += self._now_ns() - start_ns
 
@@ -140,6 +147,16 @@ class Session:
     def passes(self) -> int:
         """How many passes were begun."""
         return self._pass + 1
+
+    @property
+    def comparing_s(self) -> float:
+        """What comparing with float64 took."""
+        return self._comparing_ns / 1e9
+
+    @property
+    def differing(self) -> str:
+        """The ceilings on which measurements do not agree, in words."""
+        return differing(self._measured)
 
     def results(self) -> list[Result]:
         """Return a result for each kernel under each condition, group by group, as far as the run has come."""
@@ -163,7 +180,10 @@ class Session:
                 start_ns = self._now_ns()
                 works = list(self._rework(record) if self._pass else self._compare(record))
                 made_ns = self._now_ns()
-                self._making_ns += (made_ns - start_ns) if self._pass else 0
+                if self._pass:
+                    self._making_ns += made_ns - start_ns
+                else:
+                    self._comparing_ns += made_ns - start_ns
                 # Only now: what a slow comparison took is missing to all groups alike.
                 self._time(record, works, made_ns + self._share_ns(record))
         except KeyboardInterrupt:

@@ -59,7 +59,7 @@ def test_json_has_the_environment_and_every_ceiling(segcli: Run) -> None:
     done = segcli(*QUICK, "--dtype", "float32, bfloat16", "--threads", "1", "--json")
     document = done.json
     assert (done.code, document["schema"]) == (0, "segcli.bench.ceiling/1")
-    assert set(document) == {"schema", "started", "environment", "seconds", "ceilings"}
+    assert set(document) == {"schema", "started", "environment", "seconds", "ceilings", "warnings"}
     ceilings = document["ceilings"]
     assert (ceilings["device"], ceilings["threads"], ceilings["cache_bytes"]) == ("cpu", 1, 2**16)
     assert [each["footprint_bytes"] for each in ceilings["bandwidths"]] == [2**16, 2**18, 2**20]
@@ -158,3 +158,12 @@ def test_progress_counts_the_time_that_has_passed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("segcli.progress.progress", Progress)
     assert segcli("bench", "ceiling").code == 0
     assert counted == [10, 15, 0, 75]
+
+
+@pytest.mark.usefixtures("_small")
+def test_what_lowers_ceilings_is_told(segcli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = iter([0.0, 1e3])
+    monkeypatch.setattr(finding, "waiting_s", lambda: next(waited))
+    done = segcli(*QUICK, "--threads", "64")
+    assert "note: 64 threads share " in done.err
+    assert "note: threads waited for a core, together " in done.err

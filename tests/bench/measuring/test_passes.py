@@ -246,7 +246,7 @@ def test_ceilings_are_the_better_of_before_and_after_and_give_fractions(monkeypa
     kernels = SUITES["conv"].kernels
     unbounded = replace(kernels[1], bounded=False)
     monkeypatch.setitem(SUITES, "conv", replace(SUITES["conv"], kernels=(kernels[0], unbounded)))
-    rates = iter([1e6, 5e9])
+    rates = iter([4.9e9, 5e9])
     when: list[tuple[int, Sequence[str]]] = []
 
     def measured(dtypes: Sequence[str]) -> Ceilings:
@@ -268,6 +268,26 @@ def test_ceilings_are_the_better_of_before_and_after_and_give_fractions(monkeypa
     # After the first result, and again at the end; a thousand seconds of it cost the budget nothing.
     assert firsts[0] <= when[0][0] < firsts[-1] <= when[1][0]
     assert {result.status for result in found.results} == {Status.TIMED}
+
+
+@pytest.mark.parametrize(
+    ("rates", "told"),
+    [
+        ((4e9, 3e9, 3.9e9), ""),
+        ((4e9, 3e9, 3e9, 3.5e9), ": memory 4.00 GB/s and 3.50 GB/s; "),
+    ],
+    ids=["until two agree", "four times at most"],
+)
+def test_ceilings_that_differ_are_measured_again(
+    monkeypatch: pytest.MonkeyPatch, rates: tuple[float, ...], told: str
+) -> None:
+    clock = FakeClock()
+    use_suite(monkeypatch, {"right": double}, clock)
+    left = iter(rates)
+    found = run(TINY, instruments=fake_instruments(clock, ceilings=lambda _: ceilings_at(next(left))))
+    assert list(left) == []
+    assert found.ceilings == ceilings_at(4e9)
+    assert [told in warning for warning in found.warnings if "ceilings differ" in warning] == [True] * bool(told)
 
 
 def test_a_reference_workload_that_beats_the_ceilings_raises_them(monkeypatch: pytest.MonkeyPatch) -> None:
