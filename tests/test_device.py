@@ -16,7 +16,7 @@ def test_auto_is_the_best_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_device("auto").type == "cpu"
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-1"])
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-1", "xpu", "meta"])
 def test_a_name_that_is_none(name: str) -> None:
     with pytest.raises(SegcliError, match=f"unknown device {name!r}") as caught:
         resolve_device(name)
@@ -31,7 +31,7 @@ def test_no_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     assert caught.value.code == ExitCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize("name", ["mps", "xpu", "meta"])
+@pytest.mark.parametrize("name", ["mps", "mps:0"])
 def test_devices_that_are_not_here(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(SegcliError, match=f"device {name} is not available here") as caught:

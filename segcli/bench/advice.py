@@ -70,7 +70,7 @@ def advise(
         yield f"ceilings differ from one measurement to the next: {differing}; run again when nothing else runs"
     if spent.comparing_s > _COMPARING * spent.budget_s:
         yield (
-            f"comparing with float64 took {format_seconds(spent.comparing_s)} of a budget of {spent.budget_s:g} s; "
+            f"comparing with references took {format_seconds(spent.comparing_s)} of a budget of {spent.budget_s:g} s; "
             f"{more}, fewer kernels, or a smaller --size"
         )
     yield from _moved(references, environment)
@@ -110,7 +110,7 @@ def about_the_machine(environment: Environment) -> Iterator[str]:
     threads, cores = environment.threads, environment.cores
     if environment.load is not None and environment.load > BUSY * cores:
         yield (
-            f"other load: {environment.load:g} processes were running on {cores} cores before the start; "
+            f"other load: the load average was {environment.load:g} on {cores} cores before the start; "
             "close other programs and wait a minute"
         )
     if threads > cores:

@@ -404,8 +404,6 @@ def _write(found: "Run", output: "Output") -> None:
     try:
         write(output)
     except SegcliError:
-        if output.file is None:
-            raise
         write(replace(output, file=None))
         raise
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import chain, product
 from math import isfinite
@@ -9,11 +10,15 @@ from math import isfinite
 from segcli.bench.kernel import Case, Kernel, Mode, Suite
 from segcli.bench.measuring.conditions import Caches, Condition, Span
 from segcli.bench.suites import SUITES
-from segcli.device import DTYPES
+from segcli.device import DTYPES, check_device_name, check_threads
 from segcli.errors import SegcliError, nearest
 from segcli.units import format_bytes, format_size
 
 _SPANS = {"cpu": (Span.HOST,), "cuda": (Span.HOST, Span.DEVICE)}
+_ALL = "all"
+_LIST = "see segcli bench list"
+_MOST_NAMED = 10
+"""Up to so many kernels are named where one is misspelt beyond recognition."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,23 @@ def refuse_too_large(groups: Sequence[Group], available_bytes: int, beside_bytes
         raise SegcliError(message, hint="give a smaller --size")
 
 
+def near_kernels(pattern: str, names: Sequence[str], otherwise: str) -> str:
+    """Return a hint that names the kernels nearest to what matches none; all of them where they are few.
+
+    Args:
+        pattern: What was asked for.
+        names: Of the kernels that there are.
+        otherwise: The hint where none is near and they are many.
+
+    Examples:
+        >>> near_kernels("depthwize", ["standard", "depthwise"], "see segcli bench list")
+        'did you mean depthwise?'
+    """
+    known = list(dict.fromkeys(names))
+    is_told = len(known) <= _MOST_NAMED or get_close_matches(pattern, known)
+    return nearest(pattern, known) if is_told else otherwise
+
+
 def _peak_bytes(group: Group) -> int:
     return group.suite.peak_bytes(group.case, group.kernels)
 
@@ -182,21 +204,23 @@ def _kind(request: Request) -> str:
 
 
 def _refuse_impossible(request: Request) -> None:
+    check_device_name(request.device)
+    check_threads(request.threads)
     if not (isfinite(request.budget_s) and request.budget_s > 0):
-        message = f"the time budget is {request.budget_s:g} s, expected a finite number above 0"
+        message = f"the time budget (--time-budget) is {request.budget_s:g} s, expected a finite number above 0"
         raise SegcliError(message)
     if not 0 <= request.seed < 2**63:
-        message = f"the seed is {request.seed}, expected 0 to 2^63 - 1"
+        message = f"the seed (--seed) is {request.seed}, expected 0 to 2^63 - 1"
         raise SegcliError(message)
     if request.passes < 1:
-        message = f"there are {request.passes} passes, expected 1 or more"
+        message = f"there are {request.passes} passes (--passes), expected 1 or more"
         raise SegcliError(message)
     if not request.dtypes:
-        message = "no dtype is given, expected one or more"
+        message = "no dtype (--dtype) is given, expected one or more"
         raise SegcliError(message, hint=nearest("", list(DTYPES)))
     for size in request.sizes:
         if min(size) < 1:
-            message = f"size {format_size(size)} has no pixels, expected sides of 1 or more"
+            message = f"size {format_size(size)} (--size) has no pixels, expected sides of 1 or more"
             raise SegcliError(message)
     _refuse_unknown("dtype", request.dtypes, DTYPES)
     _refuse_unknown("suite", request.suites, [*SUITES, *(suite.name for suite in request.imported)])
@@ -207,24 +231,53 @@ def _refuse_impossible(request: Request) -> None:
 
 def _refuse_unknown(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
+        if not name:
+            raise _empty(kind, names, known)
         if name not in known:
             message = f"unknown {kind} {name!r}"
-            raise SegcliError(message, hint=nearest(name, list(known)))
+            raise SegcliError(message, hint=_hint(kind, name, known))
+
+
+def _empty(kind: str, names: Sequence[str], known: Sequence[str]) -> SegcliError:
+    """Refuse an empty name: an option that a shell's unset variable gave, or a comma too many."""
+    named = [name for name in names if name]
+    if not named:
+        return SegcliError(
+            f"--{kind} is empty, expected names", hint=f"leave it out, or name some of {', '.join(known)}"
+        )
+    message = f"--{kind} holds an empty name, expected names with a comma between two"
+    return SegcliError(message, hint=f"write it as --{kind} {','.join(named)}")
+
+
+def _hint(kind: str, name: str, known: Sequence[str]) -> str:
+    # Who asks for dtypes names them.
+    words = list(known) if kind == "dtype" else [*known, _ALL]
+    if name in words:
+        return f"all is given alone: --{kind} all"
+    # What differs in capitals alone is what was meant; what else is near is not.
+    return f"did you mean {name.lower()}?" if name.lower() in words else nearest(name, list(known))
 
 
 def _no_kernel(request: Request, chosen: Sequence[Suite]) -> SegcliError:
     where = ", ".join(suite.name for suite in chosen)
-    asked = f"no kernel matches {request.kernel!r}" if request.kernel else "there is no kernel"
-    modes = f" with mode {', '.join(request.modes)}" if request.modes else ""
     anywhere = replace(request, device="auto")
-    groups = (_group(suite, mode, suite.case, anywhere) for suite in chosen for mode in Mode)
-    device = f" on {request.device}" if any(group.kernels for group in groups) else ""
-    if request.modes == (Mode.TRAINING.value,) and chosen == list(request.imported) and not device:
+    device = f" on {request.device}" if _has_kernels(anywhere, chosen) else ""
+    # What else was asked for is named where it is the reason.
+    is_narrowed = _has_kernels(replace(anywhere, modes=tuple(mode.value for mode in Mode)), chosen)
+    modes = f" with mode {', '.join(request.modes)}" if request.modes and is_narrowed else ""
+    if request.modes == (Mode.TRAINING.value,) and chosen == list(request.imported) and modes and not device:
         message = f"{where} has no gradients: none of the tensors that --setup returns asks for them"
         return SegcliError(message, hint="return tensors with requires_grad=True, or leave --mode out")
+    where = f" in {where}" if len(chosen) < len(SUITES) else ""
+    is_named = request.kernel not in ("", "*")
+    asked = f"no kernel matches {request.kernel!r}" if is_named else "there is no kernel"
     names = [kernel.name for suite in chosen for kernel in suite.kernels]
-    hint = nearest(request.kernel, names) if request.kernel else "see segcli bench list"
-    return SegcliError(f"{asked} in {where}{modes}{device}", hint=hint)
+    hint = near_kernels(request.kernel, names, _LIST) if is_named and not is_narrowed else _LIST
+    return SegcliError(f"{asked}{where}{modes}{device}", hint=hint)
+
+
+def _has_kernels(request: Request, chosen: Sequence[Suite]) -> bool:
+    return any(_group(suite, mode, suite.case, request).kernels for suite in chosen for mode in Mode)
 
 
 def _no_condition(request: Request, suite: Suite) -> SegcliError:

@@ -55,19 +55,21 @@ class _Field:
     always: bool = False
 
 
+# What follows from the median is left out first on a narrow terminal: rates, by the counts that the list of kernels
+# has, and the bar. No other column tells of memory.
 _FIELDS = (
     _Field(Column("kernel"), lambda line: name_of(line.main), always=True),
     _Field(Column("median", "seconds"), lambda line: _median(line.main), always=True),
     _Field(Column("± 95 %", "seconds"), lambda line: _half_width(line.main), always=True),
     _Field(Column("cold", "seconds", spare=5), lambda line: _beside(line.main, line.cold)),
     _Field(Column("host", "seconds", spare=7), lambda line: _beside(line.main, line.host)),
-    _Field(Column("bytes/s", "rate", "B/s", spare=3), lambda line: line.main.bytes_per_s),
-    _Field(Column("FLOP/s", "rate", "FLOP/s", spare=2), lambda line: line.main.flops_per_s),
+    _Field(Column("bytes/s", "rate", "B/s", spare=2), lambda line: line.main.bytes_per_s),
+    _Field(Column("FLOP/s", "rate", "FLOP/s", spare=1), lambda line: line.main.flops_per_s),
     _Field(Column("of ceiling", "share"), lambda line: line.main.fraction),
     _Field(Column("bound", spare=6), lambda line: line.main.bound),
     _Field(Column("speed-up", "ratio"), lambda line: line.main.speedup, always=True),
-    _Field(Column("peak", "bytes", spare=1), lambda line: line.main.peak_bytes),
-    _Field(Column("time", "bar", spare=4), lambda line: line.main.time_share, always=True),
+    _Field(Column("peak", "bytes", spare=4), lambda line: line.main.peak_bytes),
+    _Field(Column("time", "bar", spare=3), lambda line: line.main.time_share, always=True),
 )
 
 
@@ -208,9 +210,9 @@ def _fates(lines: Sequence[_Line]) -> list[str]:
 
 
 def _unchecked(lines: Sequence[_Line]) -> list[str]:
-    """Say which answers nobody has looked at, a line for each reason."""
+    """Say which answers nobody has looked at, a line for each reason; what was not timed has none."""
     found: dict[str, list[str]] = {}
     for line in lines:
-        if line.main.unchecked:
+        if line.main.unchecked and any(one.median_s is not None for one in line.all):
             found.setdefault(line.main.unchecked, []).append(name_of(line.main))
     return [f"unchecked, compared with nothing: {', '.join(names)}: {why}" for why, names in found.items()]

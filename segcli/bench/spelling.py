@@ -1,7 +1,12 @@
 """How faces read names, patterns and sizes."""
 
+import re
+
 from segcli.errors import SegcliError
-from segcli.units import parse_size
+from segcli.units import INT64_MAX
+
+_SIDES = re.compile(r"([0-9]{1,19})(?:\s*x\s*([0-9]{1,19}))?")
+_LONGEST_SHOWN = 60
 
 
 def split_names(text: str) -> tuple[str, ...]:
@@ -33,16 +38,28 @@ def kernel_pattern(text: str) -> str:
 
 
 def read_sizes(text: str) -> tuple[tuple[int, int], ...]:
-    """Read sizes; a comma stands between two, so that a size is written with an x."""
-    return tuple(_size(part) for part in text.split(",")) if text else ()
+    """Read sizes; a comma stands between two, so that a size is written with an x.
+
+    Raises:
+        SegcliError: Where one is no size.
+
+    Examples:
+        >>> read_sizes("512x1024, 8")
+        ((512, 1024), (8, 8))
+    """
+    return tuple(_size(part.strip(), text) for part in text.split(",")) if text else ()
 
 
-def _size(text: str) -> tuple[int, int]:
-    match parse_size(text, "--size"):
-        case (side,):
-            return side, side
-        case (high, wide):
-            return high, wide
-        case sides:
-            message = f"--size {text} has {len(sides)} sides, expected one or two"
-            raise SegcliError(message)
+def _size(part: str, text: str) -> tuple[int, int]:
+    found = _SIDES.fullmatch(part)
+    sides = [int(side) for side in found.groups() if side] if found else []
+    if not sides or max(sides) > INT64_MAX:
+        given = "--size" if part == text.strip() else f"a size of --size {_shown(text)}"
+        got = _shown(part) if part else "empty"
+        message = f"{given} is {got}, expected HxW such as 512x1024, or one number for a square"
+        raise SegcliError(message, hint="a comma stands between two sizes: 256x512,512x1024")
+    return sides[0], sides[-1]
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 3] + "...")

@@ -120,12 +120,20 @@ def _options(composition: Composition) -> list[inspect.Parameter]:
             "--override",
             "-O",
             metavar="KEY=VALUE",
-            text="Set a key of the tree, choose a group's file (loss=ohem), or sweep (thresh=0.6,0.7). Repeatable.",
+            text=_override_help(composition),
         ),
         inspect.Parameter(
             "show_config", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, show]
         ),
     ]
+
+
+def _override_help(composition: Composition) -> str:
+    """Say what -O takes; of sweeps only where the command has them."""
+    if composition.sweep_option:
+        return "Set a key of the tree, choose a group's file (loss=ohem), or sweep (thresh=0.6,0.7). Repeatable."
+    group = next(iter(composition.groups), "GROUP")
+    return f"Set a key of the tree, or choose a group's file ({group}=FILE). Repeatable."
 
 
 def _apply(context: typer.Context, read: Mapping[str, Any], composition: Composition) -> None:

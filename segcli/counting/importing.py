@@ -5,11 +5,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from segcli.counting.building import first_line
 from segcli.errors import SegcliError, nearest
+
+# difflib's own 0.6 finds three names of torch near to any short word.
+_NEAR = 0.75
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,15 @@ def _found(spec: str, module: object, name: str) -> object:
         if not hasattr(found, part):
             known = [one for one in dir(found) if not one.startswith("_") and callable(getattr(found, one, None))]
             message = f"{spec}: {getattr(found, '__name__', found)} has no {part!r}"
-            raise SegcliError(message, hint=nearest(part, known) if known else "")
+            raise SegcliError(message, hint=_near(part, known))
         found = getattr(found, part)
     return found
+
+
+def _near(part: str, known: list[str]) -> str:
+    """Name what is near, or all where they are few: of torch's thousand names nobody wants the least unlike."""
+    near = get_close_matches(part, known, cutoff=_NEAR)
+    return nearest(part, near or known) if near or 0 < len(known) <= _FEW else ""
 
 
 def kind_of_object(value: object) -> str:

@@ -47,9 +47,7 @@ GOOD = Result(
     steady=True,
 )
 
-OTHER_LOAD = (
-    "other load: 2.5 processes were running on 4 cores before the start; close other programs and wait a minute"
-)
+OTHER_LOAD = "other load: the load average was 2.5 on 4 cores before the start; close other programs and wait a minute"
 UNSTEADY_CLOCK = (
     "unsteady clock: the middle half of the samples spreads over more than 10% of the median for 1 of 1 "
     "(worst: loss/ohem forward, 30%); close other programs, fix the clock rate, or give a longer --time-budget"
@@ -238,8 +236,8 @@ def test_what_was_not_timed_has_no_spread() -> None:
 def test_a_comparison_that_took_most_of_the_budget_is_told_with_one_that_suffices() -> None:
     (warning,) = advise([GOOD], QUIET, Spent(60, comparing_s=57.0))
     assert warning == (
-        "comparing with float64 took 57.0 s of a budget of 60 s; give --time-budget 230 or more, fewer kernels, or a "
-        "smaller --size"
+        "comparing with references took 57.0 s of a budget of 60 s; give --time-budget 230 or more, fewer kernels, or "
+        "a smaller --size"
     )
     assert list(advise([GOOD], QUIET, Spent(60, comparing_s=30.0))) == []
 

@@ -31,6 +31,13 @@ from tests.conftest import Run
 CEILINGS = Ceilings("cpu", 1, None, (Bandwidth(2**20, 20e9, 24e9),), {"float32": 412e9, "bfloat16": 412e9}, 4e-7)
 QUICK = ("--size", "4x6", "--time-budget", "0.2", "--caches", "hot", "--passes", "1")
 LONG_WAIT_S = 60
+WITHOUT_TORCH = """
+import sys
+for name in ('torch', 'numpy', 'tensorboardX', 'hydra'):
+    sys.modules[name] = None
+from segcli.cli import run
+sys.exit(run(['bench', *sys.argv[1:]]))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -410,14 +417,24 @@ def test_suites_complete_in_a_list() -> None:
 
 @pytest.mark.parametrize("argv", [["--help"], ["list"], ["list", "--help"]], ids=" ".join)
 def test_help_and_list_need_no_torch(argv: list[str]) -> None:
-    code = (
-        "import sys\n"
-        "for name in ('torch', 'numpy', 'tensorboardX', 'hydra'): sys.modules[name] = None\n"
-        "from segcli.cli import run\n"
-        "sys.exit(run(['bench', *sys.argv[1:]]))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *argv], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (["--threads", "0"], "--threads is 0, expected 1 to 1024"),
+        (["--device", "tpu"], "unknown device 'tpu', expected cpu, cuda"),
+        (["--suite", "los"], "unknown suite 'los'"),
+        (["ceiling", "--threads", "0"], "--threads is 0, expected 1 to 1024"),
+        (["ceiling", "--dtype", "float8"], "unknown dtype 'float8'"),
+    ],
+)
+def test_what_is_misspelt_is_said_without_torch(argv: list[str], error: str) -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *argv], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {error}")
 
 
 def test_ctrl_c_writes_what_is_finished(tmp_path: Path) -> None:

@@ -65,6 +65,12 @@ def test_what_is_wrong_is_refused(segcli: Run, override: str, error: str) -> Non
     assert error in done.err
 
 
+def test_help_does_not_tell_of_sweeps(segcli: Run) -> None:
+    found = " ".join(segcli("bench", "--help").out.replace("│", " ").split())
+    assert "Set a key of the tree, or choose a group's file (kernels=FILE). Repeatable." in found
+    assert "sweep" not in found
+
+
 def test_a_file_of_options_gives_defaults(segcli: Run, tmp_path: Path) -> None:
     file = tmp_path / "segcli.yaml"
     file.write_text("bench:\n  suite: [los, conv]\n")

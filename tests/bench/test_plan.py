@@ -82,8 +82,9 @@ def test_kernels_are_planned_where_they_run(monkeypatch: pytest.MonkeyPatch) -> 
     }
     assert names["cpu"] == ["grouped", "depthwise"]
     assert names["cuda"] == names["cuda:1"] == names["auto"] == ["standard", "grouped", "depthwise"]
-    with pytest.raises(SegcliError, match="no kernel matches 'standard' in conv on cpu"):
+    with pytest.raises(SegcliError, match="no kernel matches 'standard' in conv on cpu") as caught:
         plan(Request(suites=("conv",), kernel="standard"))
+    assert caught.value.hint == "see segcli bench list"
 
 
 def test_own_suites_are_timed_alone_or_beside_what_is_named() -> None:
@@ -146,7 +147,26 @@ def test_a_suite_that_has_no_cold_calls_has_none(monkeypatch: pytest.MonkeyPatch
     ("fields", "words", "hint"),
     [
         ({"suites": ("los",)}, "unknown suite 'los'", "did you mean loss?"),
+        ({"suites": ("ALL",)}, "unknown suite 'ALL'", "did you mean all?"),
+        ({"suites": ("conv", "all")}, "unknown suite 'all'", "all is given alone: --suite all"),
+        ({"suites": ("",)}, "--suite is empty, expected names", "leave it out, or name some of loss, conv, "),
+        ({"suites": ("conv", "", "norm")}, "--suite holds an empty name, expected", "write it as --suite conv,norm"),
         ({"kernel": "ohm", "suites": FOUR}, "no kernel matches 'ohm' in loss, conv, norm, index", "did you mean ohem?"),
+        ({"kernel": "zz", "suites": ("conv",)}, "no kernel matches 'zz' in conv$", "known: standard, grouped, "),
+        ({"kernel": "zz", "suites": ("loss",)}, "no kernel matches 'zz' in loss$", "see segcli bench list"),
+        ({"kernel": "zz", "suites": tuple(SUITES)}, "no kernel matches 'zz'$", "see segcli bench list"),
+        # Only what was the reason is named.
+        ({"kernel": "zz", "suites": ("conv",), "modes": ("forward",)}, "no kernel matches 'zz' in conv$", "known: "),
+        (
+            {"kernel": "argmax", "suites": ("index",), "modes": ("forward+backward",)},
+            r"no kernel matches 'argmax' in index with mode forward\+backward$",
+            "see segcli bench list",
+        ),
+        (
+            {"kernel": "*", "suites": ("index",), "modes": ("forward+backward",)},
+            r"there is no kernel in index with mode forward\+backward$",
+            "see segcli bench list",
+        ),
         (
             {"suites": ("index",), "modes": ("forward+backward",)},
             r"there is no kernel in index with mode forward\+backward",
@@ -154,13 +174,16 @@ def test_a_suite_that_has_no_cold_calls_has_none(monkeypatch: pytest.MonkeyPatch
         ),
         ({"modes": ("backwards",)}, "unknown mode 'backwards'", "did you mean"),
         ({"dtypes": ("float32", "float8")}, "unknown dtype 'float8'", "did you mean float"),
-        ({"dtypes": ()}, "no dtype is given, expected one or more", "known: "),
-        ({"budget_s": -1.0}, "the time budget is -1 s, expected a finite number above 0", ""),
-        ({"budget_s": math.nan}, "the time budget is nan s, expected a finite number above 0", ""),
-        ({"budget_s": 0.0}, "the time budget is 0 s", ""),
-        ({"sizes": ((8, 8), (0, 8))}, "size 0x8 has no pixels, expected sides of 1 or more", ""),
-        ({"seed": -1}, r"the seed is -1, expected 0 to 2\^63 - 1", ""),
-        ({"passes": 0}, "there are 0 passes, expected 1 or more", ""),
+        ({"modes": ("FORWARD",)}, "unknown mode 'FORWARD'", "did you mean forward?"),
+        ({"dtypes": ("ALL",)}, "unknown dtype 'ALL'", "known: float32, "),
+        ({"dtypes": ("float32", "all")}, "unknown dtype 'all'", "known: float32, "),
+        ({"dtypes": ()}, r"no dtype \(--dtype\) is given, expected one or more", "known: "),
+        ({"budget_s": -1.0}, r"the time budget \(--time-budget\) is -1 s, expected a finite number above 0", ""),
+        ({"budget_s": math.nan}, r"the time budget \(--time-budget\) is nan s, expected a finite number above", ""),
+        ({"budget_s": 0.0}, r"the time budget \(--time-budget\) is 0 s", ""),
+        ({"sizes": ((8, 8), (0, 8))}, r"size 0x8 \(--size\) has no pixels, expected sides of 1 or more", ""),
+        ({"seed": -1}, r"the seed \(--seed\) is -1, expected 0 to 2\^63 - 1", ""),
+        ({"passes": 0}, r"there are 0 passes \(--passes\), expected 1 or more", ""),
         ({"caches": ("warm",)}, "unknown caches 'warm'", "known: hot, cold"),
         ({"spans": ("devise",)}, "unknown span 'devise'", "did you mean device?"),
         (
@@ -192,6 +215,12 @@ def test_what_is_held_beside_the_group_counts() -> None:
     refuse_too_large(groups, 1_000_000, beside_bytes=600_000)
     with pytest.raises(SegcliError, match=r"suite index at 8x8 needs about 1\.01 MB of memory, 1\.00 MB are available"):
         refuse_too_large(groups, 1_000_000, beside_bytes=700_000)
+
+
+def test_the_catalogue_names_what_was_asked_for_and_is_not_there() -> None:
+    with pytest.raises(SegcliError, match=r"^no kernel matches 'zz'$") as caught:
+        catalogue(Request(kernel="zz"))
+    assert caught.value.hint == "see segcli bench list"
 
 
 def test_the_catalogue_names_every_kernel_with_its_modes() -> None:

@@ -145,6 +145,29 @@ def test_what_nobody_compared_is_unchecked() -> None:
     assert f"unchecked, compared with nothing: one, two: {why}" in found
 
 
+def test_what_failed_is_told_once() -> None:
+    why = "own:one raised TypeError: half a kernel"
+    failed = replace(untimed("one", Status.FAILED, why), unchecked=f"{why}, in float64")
+    found = lines(run_of(failed, timed("two", 1.0)))
+    assert [line for line in found if why in line] == [f"one failed: {why}"]
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (130, ["bytes/s", "FLOP/s", "peak", "time"]),
+        (120, ["bytes/s", "peak", "time"]),
+        (106, ["peak", "time"]),
+        (100, ["peak"]),
+        (85, []),
+    ],
+)
+def test_memory_stays_longer_than_what_follows_from_the_median(width: int, columns: list[str]) -> None:
+    found = lines(run_of(STANDARD, SEPARABLE, cold(STANDARD), cold(SEPARABLE)), width)
+    heading = next(line for line in found if line.startswith("kernel"))
+    assert [name for name in ("bytes/s", "FLOP/s", "peak", "time") if name in heading] == columns
+
+
 def test_items_a_second_have_their_own_name() -> None:
     found = lines(run_of(timed("one", 1.0, items=3, unit="frames", items_per_s=12.3456), timed("two", 1.0)))
     heading = next(line for line in found if line.startswith("kernel"))

@@ -221,6 +221,12 @@ def test_the_options_shown(command: Run, tree: Path) -> None:
     }
 
 
+def test_help_tells_of_sweeps(command: Run) -> None:
+    found = command("--help").out
+    assert "choose a group's file (loss=ohem)" in found
+    assert "sweep (thresh=0.6,0.7). Repeatable." in found
+
+
 @pytest.mark.parametrize("groups", [{"loss": ("thresh", "nothing")}, {"loss": ("context_",)}], ids=str)
 def test_unknown_parameters_are_a_mistake_of_ours(groups: dict[str, tuple[str, ...]]) -> None:
     def command(*, thresh: float = 0.7, output: object) -> None:

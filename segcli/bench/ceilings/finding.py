@@ -12,7 +12,7 @@ from segcli.bench.ceilings.measuring import THOROUGH_S, measure_ceilings
 from segcli.bench.measuring.environment import Environment, environment_of, settled_process
 from segcli.bench.measuring.threads import waiting_s
 from segcli.bench.measuring.timer import Timer, timed_device, timer_for
-from segcli.device import resolve_dtype, use_threads
+from segcli.device import check_device_name, check_threads, resolve_dtype, use_threads
 from segcli.errors import SegcliError
 
 
@@ -60,6 +60,8 @@ def find_ceilings(
     if not (isfinite(seconds) and seconds > 0):
         message = f"--seconds is {seconds:g}, expected more than 0"
         raise SegcliError(message)
+    check_device_name(device)
+    check_threads(threads)
     for dtype in dtypes:
         resolve_dtype(dtype)
     there = timed_device(device)

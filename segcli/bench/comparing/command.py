@@ -14,11 +14,22 @@ if TYPE_CHECKING:
     from segcli.emit import Output
 
 
+def _let_more_through(context: typer.Context, value: str) -> str:
+    """Let the command refuse further files itself: it knows where they come from."""
+    context.allow_extra_args = True
+    return value
+
+
 @with_output
 def compare(
+    context: typer.Context,
     first: Annotated[
         str,
-        typer.Argument(metavar="A", help="The run before: what -o run.json wrote; a pattern puts several together."),
+        typer.Argument(
+            metavar="A",
+            help="The run before: what -o run.json wrote; a pattern puts several together.",
+            callback=_let_more_through,
+        ),
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="The run after, likewise; - reads standard input.")],
     *,
@@ -34,20 +45,26 @@ def compare(
 ) -> None:
     """Compare two runs, kernel by kernel: same, faster, slower, ambiguous or incomparable.
 
-    The ratio of medians has a bootstrap interval that knows of the passes, and is judged beside the reference workload
-    timed in both runs. Exit code 1 says that a kernel is surely slower; ambiguous ones are a note, and exit code 0.
+    The ratio of medians has a bootstrap interval that knows of the passes.
+    It is judged beside the reference workload that is timed in both runs.
+    Exit code 1 says that a kernel is surely slower; ambiguous ones are a note.
 
     Examples:
 
     [bold]segcli bench compare before.json after.json[/]
     [bold]segcli bench compare before.json after.json --suite loss --min-effect 5%[/]
-    [bold]segcli bench compare 'main-*.json' 'branch-*.json' --markdown[/]   several runs a side tell more
+    [bold]segcli bench compare 'main-*.json' 'branch-*.json' --markdown[/]  several a side
     """
     from segcli.bench.comparing.comparing import Question, chosen
     from segcli.bench.comparing.comparing import compare as run
     from segcli.emit import note
     from segcli.errors import ExitCode, SegcliError
     from segcli.progress import progress
+
+    if context.args:
+        # A shell makes many of a pattern.
+        message = f"{2 + len(context.args)} files were given, expected two sides, A and B"
+        raise SegcliError(message, hint="several runs a side are a pattern in quotes: 'main-*.json' 'branch-*.json'")
 
     markdown = markdown or (output.file is not None and output.file.suffix == ".md")
     if markdown and (output.json or output.csv):

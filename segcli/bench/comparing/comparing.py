@@ -11,6 +11,7 @@ from segcli.bench.comparing.pairing import Pair, is_sure, pair, reference_of, ti
 from segcli.bench.comparing.sides import Group, Key, Side, differences, other_machine
 from segcli.bench.comparing.verdicts import Verdict
 from segcli.bench.measuring.workload import WORKLOADS
+from segcli.bench.plan import near_kernels
 from segcli.errors import SegcliError, nearest
 
 MIN_EFFECT = 0.03
@@ -126,7 +127,8 @@ def chosen(first: Side, second: Side, question: Question) -> list[Key]:
     found = [key for key in keys if fnmatchcase(key.kernel, question.kernel)]
     if keys and not found:
         message = f"no kernel of either run matches {question.kernel!r}"
-        raise SegcliError(message, hint=nearest(question.kernel, list(dict.fromkeys(key.kernel for key in keys))))
+        hint = near_kernels(question.kernel, [key.kernel for key in keys], "leave --kernel out to see all")
+        raise SegcliError(message, hint=hint)
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from statistics import median
 from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -23,6 +24,8 @@ MAX_BYTES = 2**28
 _LONGEST_SHOWN = 40
 _TOO_LARGE = 2**63
 _LONGEST_S = 1e9
+_ROUNDED = 1e-6
+"""How far a median may be from that of its samples: what another program wrote again may have fewer digits."""
 _GZIP = b"\x1f\x8b"
 _SAVE_AGAIN = "its writing or its copy did not finish; run segcli bench again with -o"
 
@@ -203,6 +206,15 @@ def _check_result(result: Result, where: str) -> None:
     if result.status is Status.TIMED and (result.median_s is None or not result.samples_s):
         missing = "median_s" if result.median_s is None else "samples_s"
         message = f"{where}.{missing} is missing, expected it of a kernel that was timed"
+        raise _MismatchError(message)
+    if result.median_s is not None and result.samples_s:
+        _check_median(result.median_s, median(result.samples_s), where)
+
+
+def _check_median(given: float, of_samples: float, where: str) -> None:
+    """Refuse a median that is not that of its samples: people are shown the one, ratios are of the others."""
+    if not math.isclose(given, of_samples, rel_tol=_ROUNDED):
+        message = f"{where}.median_s is {given:g}, expected {of_samples:g}, the median of its samples_s"
         raise _MismatchError(message)
 
 

@@ -208,6 +208,9 @@ def _reference(user: _User, first: _Key) -> tuple[Make, str]:
         if user.names.reference:
             message = f"--reference {error.message}"
             raise SegcliError(message, hint="it is called in float64") from error
+        if user.probes[spec, first].failure:
+            # What it failed of is told as its own fate.
+            return make, f"the first, {spec}, failed"
         return make, f"{error.message}, in float64"
     if answer.dtype == torch.float64 or user.names.reference:
         return make, ""

@@ -151,6 +151,10 @@ def test_standard_input_is_one_side(segcli_process: Segcli, files: Path) -> None
         (["a.json", "none.json"], "error: none.json does not exist"),
         (["a.json", "none-*.json"], "error: no file matches 'none-*.json'"),
         (["-", "-"], "error: A and B are both standard input, expected one of them to be a file"),
+        (
+            ["a.json", "b.json", "b.json"],
+            "error: 3 files were given, expected two sides, A and B\nhint: several runs a side are a pattern in quotes",
+        ),
         (["a.json", "b.json", "--suite", "los"], "error: suite 'los' is in neither run\nhint: did you mean loss?"),
         (["a.json", "b.json", "--kernel", "ohm"], "error: no kernel of either run matches 'ohm'\nhint: did you mean"),
         (["a.json", "b.json", "--min-effect", "3"], "error: --min-effect is '3', expected a share from 0 to 1"),

@@ -67,12 +67,14 @@ def test_progress_counts_kernels() -> None:
     [
         (Question(suites=("inde",)), "suite 'inde' is in neither run", "did you mean index?"),
         (Question(kernel="slowest"), "no kernel of either run matches 'slowest'", "did you mean slower or slow?"),
+        (Question(kernel="zz"), "no kernel of either run matches 'zz'", "leave --kernel out to see all"),
     ],
-    ids=["suite", "kernel"],
+    ids=["suite", "kernel", "of many"],
 )
 def test_what_neither_has_is_refused(question: Question, words: str, hint: str) -> None:
+    many = of({f"kernel-{index}": 1.0 for index in range(11)}) if "zz" in words else FIRST
     with pytest.raises(SegcliError, match=words) as caught:
-        compared(FIRST, SECOND, question)
+        compared(many, SECOND, question)
     assert caught.value.hint == hint
 
 

@@ -104,6 +104,10 @@ def test_a_later_version_may_say_more_and_an_earlier_one_less(tmp_path: Path) ->
         (put("results", 0, "samples_s", 1, to=True), r"samples_s\[1\] is true, expected a finite number of 0 or more"),
         (put("results", 0, "median_s", to=10**400), r"median_s is 1000000.*\.\.\., expected a finite number"),
         (put("results", 0, "median_s", to=None), r"results\[0\].median_s is missing, expected it of a kernel that was"),
+        (
+            put("results", 0, "median_s", to=2.5),
+            r"results\[0\].median_s is 2.5, expected 2, the median of its samples_s",
+        ),
         (put("results", 0, "passes", to=[2, 2]), r"passes add up to 4, expected 3, one a sample"),
         (put("results", 0, "passes", to=[-1, 4]), r"passes\[0\] is -1, expected a whole number from 0 to"),
         (

@@ -117,6 +117,11 @@ def test_what_does_not_run_in_float64_is_unchecked(kernel: str, why: str) -> Non
         assert (ready.reason, ready.error, ready.tolerance) == ("", None, None)
 
 
+def test_a_first_kernel_that_fails_leaves_the_others_unchecked() -> None:
+    suite = suite_of("raises", "off")
+    assert {kernel.unchecked for kernel in suite.kernels} == {"the first, own_kernels:raises, failed"}
+
+
 def test_an_unchecked_kernel_that_returns_nan_fails_all_the_same() -> None:
     with pytest.raises(KernelError, match="own_kernels:sometimes_nan returns 384 NaN"):
         prepared(suite_of("no_double", "sometimes_nan"))

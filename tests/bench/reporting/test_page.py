@@ -64,7 +64,7 @@ def seen(*runs: Run) -> Seen:
 
 RUN = made_run(
     result("standard"),
-    result("standard", caches="cold", median_s=2e-3),
+    result("standard", [2e-3 * share for share in (0.9, 0.95, 1, 1, 1, 1, 1.05, 1.1)], caches="cold"),
     result("depthwise", variant="channels-last", items=2, unit="frames", items_per_s=40.0),
     result("gather", flops=0, flops_per_s=None),
     untimed("spoiled", Status.WRONG, "its output differs"),
