@@ -76,4 +76,14 @@ run loss predictions labels --loss ohem --over all --sweep thresh=0.5,0.7 --csv 
 cmp out alone
 run loss predictions labels --per-file files.jsonl --heatmap heatmaps --log-dir events -q
 [ -s heatmaps/a.png ] && [ "$(wc -l < files.jsonl)" = 3 ]
+
+# Two short runs, held against each other and made a page.
+for side in before after; do
+    run bench --suite norm --kernel group --size 16 --time-budget 1 --passes 2 -q --json
+    cp out $side.json
+done
+run bench compare before.json after.json --min-effect 90% -q
+grep -q 'group' out
+run bench report before.json after.json
+grep -q '<svg' out
 echo "smoke: $count commands ran"

@@ -1,6 +1,5 @@
 """``segcli bench compare``."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,25 +96,10 @@ def _show(found: "Comparison", output: "Output", *, markdown: bool) -> None:
 
 def _side(pattern: str) -> "Side":
     from segcli.bench.comparing.sides import side_of
-    from segcli.bench.comparing.stored import read_run
+    from segcli.bench.comparing.stored import matching, read_run
 
-    paths = _paths(pattern)
+    paths = matching(pattern)
     return side_of([str(path) for path in paths], [read_run(path) for path in paths])
-
-
-def _paths(pattern: str) -> list[Path]:
-    """Return the file of that name, or the files that match it."""
-    from glob import glob
-
-    from segcli.errors import SegcliError
-
-    if pattern == "-" or Path(pattern).exists() or not set(pattern) & set("*?["):
-        return [Path(pattern)]
-    found = sorted(glob(pattern))  # noqa: PTH207 - Path.glob takes no absolute pattern
-    if not found:
-        message = f"no file matches {pattern!r}"
-        raise SegcliError(message)
-    return [Path(name) for name in found]
 
 
 def _share(text: str) -> float:
@@ -129,6 +113,6 @@ def _share(text: str) -> float:
         share = -1.0
     # One that is 1 or more was meant in percent.
     if rest or not 0 <= share < 1:
-        message = f"--min-effect is {text!r}, expected a share from 0 to 1, or a percentage"
+        message = f"--min-effect is {text!r}, expected a share from 0 to below 1, or a percentage"
         raise SegcliError(message, hint="write it as 3% or 0.03")
     return share

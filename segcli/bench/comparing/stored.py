@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from glob import glob
 from pathlib import Path
 from statistics import median
 from types import NoneType, UnionType
@@ -28,6 +29,25 @@ _ROUNDED = 1e-6
 """How far a median may be from that of its samples: what another program wrote again may have fewer digits."""
 _GZIP = b"\x1f\x8b"
 _SAVE_AGAIN = "its writing or its copy did not finish; run segcli bench again with -o"
+
+
+def matching(pattern: str) -> list[Path]:
+    """Return the file of that name, or the files that match it.
+
+    Raises:
+        SegcliError: Where a pattern (``*``, ``?``, ``[...]``) matches none.
+
+    Examples:
+        >>> matching("run.json")
+        [PosixPath('run.json')]
+    """
+    if pattern == "-" or Path(pattern).exists() or not set(pattern) & set("*?["):
+        return [Path(pattern)]
+    found = sorted(glob(pattern))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    if not found:
+        message = f"no file matches {pattern!r}"
+        raise SegcliError(message)
+    return [Path(name) for name in found]
 
 
 def read_run(path: Path) -> Run:

@@ -37,6 +37,13 @@ class Row:
     caches: str
     results: tuple[Result | None, ...]
 
+    def ratio(self, place: int) -> float | None:
+        """Return a run's median over that of the first; None where one of them has none."""
+        first, result = self.results[0], self.results[place]
+        if result is None or first is None or result.median_s is None or not first.median_s:
+            return None
+        return result.median_s / first.median_s
+
 
 @dataclass(frozen=True)
 class Group:

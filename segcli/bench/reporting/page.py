@@ -11,6 +11,7 @@ from segcli.bench.reporting.gathering import Group, Named, gathered
 from segcli.bench.reporting.report import ceiling_table, environment_table, group_table, size_of
 from segcli.bench.reporting.roofline_svg import panel_svg
 from segcli.bench.reporting.samples_svg import samples_svg
+from segcli.bench.reporting.shortfalls import shortfalls
 from segcli.bench.reporting.svg import element, text
 from segcli.bench.results import Result
 from segcli.table import Cell, Column, Table
@@ -34,9 +35,10 @@ def page(runs: Sequence[Named]) -> str:
     groups = gathered(runs)
     body = [
         *_header(runs),
+        *_list(shortfalls(runs, groups), "lacks"),
         _contents(groups),
         _key(),
-        *_warnings(runs),
+        *_list(_warnings(runs), "warnings"),
         element("div", *map(_section, (environment_table(runs), ceiling_table(runs))), class_="beside"),
         *(_group(group, runs, place) for place, group in enumerate(groups)),
     ]
@@ -72,10 +74,14 @@ def _key() -> str:
     return element("p", *colours, text(_KEY), class_="note")
 
 
-def _warnings(runs: Sequence[Named]) -> Iterator[str]:
-    said = [f"{each.mark}: {warning}" if len(runs) > 1 else warning for each in runs for warning in each.run.warnings]
+def _warnings(runs: Sequence[Named]) -> list[str]:
+    return [f"{each.mark}: {warning}" if len(runs) > 1 else warning for each in runs for warning in each.run.warnings]
+
+
+def _list(said: Sequence[str], class_: str) -> Iterator[str]:
+    """Give a list of what is said, and nothing where that is nothing."""
     if said:
-        yield element("ul", *(element("li", text(warning)) for warning in said), class_="warnings")
+        yield element("ul", *(element("li", text(words)) for words in said), class_=class_)
 
 
 def _section(table: Table) -> str:
@@ -85,7 +91,8 @@ def _section(table: Table) -> str:
 def _group(group: Group, runs: Sequence[Named], place: int) -> str:
     """Return a group: its table, its panels of the roofline, and its kernels' samples, the runs' side by side."""
     table = group_table(group, runs)
-    inside = [element("h2", text(group.title)), element("p", text(size_of(group)), class_="sub"), _table(table)]
+    inside = [element("h2", text(group.title)), element("p", text(size_of(group)), class_="sub")]
+    inside.append(_table(table, "runs" if len(runs) > 1 else "run"))
     drawn = [
         _figure(panel_svg(panel), each.mark if len(runs) > 1 else "")
         for each, some in zip(runs, group.panels, strict=True)
@@ -114,13 +121,13 @@ def _figure(svg: str, caption: str) -> str:
     return element("figure", *said, svg)
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, class_: str = "facts") -> str:
     heading = element("tr", *(element("th", text(column.name), class_=_kind(column)) for column in table.columns))
     rows = [
         element("tr", *(_cell(column, cell) for column, cell in zip(table.columns, row, strict=True)))
         for row in table.rows
     ]
-    whole = element("table", element("thead", heading), element("tbody", *rows))
+    whole = element("table", element("thead", heading), element("tbody", *rows), class_=class_)
     notes = [element("p", text(str(note)), class_="note") for note in table.notes]
     return element("div", whole, class_="wide") + "".join(notes)
 
@@ -130,18 +137,22 @@ def _kind(column: Column) -> str:
 
 
 def _cell(column: Column, cell: Cell) -> str:
-    if cell is None or cell == "":
-        return element("td", text("-"), class_=f"{_kind(column)} none")
-    if column.kind == "bar" and isinstance(cell, float):
-        return _bar(cell)
-    return element("td", text(_words(column, cell)), class_=_kind(column))
+    is_none = cell is None or cell == ""
+    class_ = f"{_kind(column)} none" if is_none else _kind(column)
+    if column.kind == "bar":
+        return element("td", *_bar(cell if isinstance(cell, float) else None), class_=class_)
+    if is_none:
+        return element("td", text("-"), class_=class_)
+    return element("td", text(_words(column, cell)), class_=class_)
 
 
-def _bar(share: float) -> str:
-    """Return a bar with its per cent; what is above the ceiling is marked as a fault of the count."""
-    class_ = "over" if share > MOST else "fill"
-    fill = element("span", text(""), class_=class_, style=f"width:{min(share, 1.0):.1%}")
-    return element("td", element("span", fill, class_="track"), text(f"{share:.0%}"), class_="bar")
+def _bar(share: float | None) -> Iterator[str]:
+    """Give a per cent with its bar; what is above the ceiling is marked as a fault of the count."""
+    yield element("span", text("-" if share is None else f"{share:.0%}"), class_="share")
+    if share is not None:
+        class_ = "over" if share > MOST else "fill"
+        fill = element("span", text(""), class_=class_, style=f"width:{min(share, 1.0):.1%}")
+        yield element("span", fill, class_="track")
 
 
 def _words(column: Column, cell: Cell) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from segcli.bench.measuring.gpu import Gpu
 from segcli.bench.reporting.gathering import Group, Named, Row
-from segcli.bench.results import Result, Status
+from segcli.bench.reporting.shortfalls import fates
+from segcli.bench.results import Result
 from segcli.table import Cell, Column, Table
 from segcli.units import format_bytes, format_rate, format_seconds, format_size
 
@@ -20,13 +21,6 @@ _ONE = (
     Column("speed-up", "ratio"),
     Column("peak memory", "bytes"),
 )
-_OF_RUN = Column("± 95 %", "seconds"), Column("of its ceiling", "bar")
-_FATES = {
-    Status.WRONG: "is wrong and was not timed",
-    Status.UNSUPPORTED: "is not supported there",
-    Status.FAILED: "failed",
-    Status.SKIPPED: "was not timed",
-}
 
 
 def environment_table(runs: Sequence[Named]) -> Table:
@@ -48,7 +42,7 @@ def _environment(each: Named) -> dict[str, str | None]:
         "processor": f"{where.cpu}, {where.threads} thread{'s' if where.threads > 1 else ''} on {where.cores} cores",
         "GPU": _gpu(where.gpu) if where.gpu else None,
         "device": where.device,
-        "load before": None if where.load is None else f"{where.load:g} processes",
+        "load before": None if where.load is None else f"{where.load:g}",
         "software": f"torch {where.torch}, Python {where.python}, {where.os}",
         "flags": ", ".join(name.replace("_", " ") for name, value in vars(flags).items() if value is True),
         "timer": method.timer,
@@ -67,7 +61,8 @@ def ceiling_table(runs: Sequence[Named]) -> Table:
     names = list(dict.fromkeys(name for of in columns for name in of))
     rows: list[tuple[Cell, ...]] = [(name, *(of.get(name) for of in columns)) for name in names]
     note = "bandwidth is the best of copy_, a sum and fill_ through arrays of that size"
-    return Table("ceilings", (Column("what"), *(Column(each.mark) for each in runs)), rows, (note,))
+    # Rates, or seconds: the kind sets them as numbers.
+    return Table("ceilings", (Column("what"), *(Column(each.mark, "rate") for each in runs)), rows, (note,))
 
 
 def _ceilings(each: Named) -> dict[str, str]:
@@ -97,7 +92,7 @@ def _of_one(group: Group, runs: Sequence[Named]) -> Table:
     unit = next((result.unit for result in found if result and result.items_per_s), "")
     columns = (*_ONE, Column(f"{unit}/s", "rate", unit)) if unit else _ONE
     rows = [_row(row, with_items=bool(unit)) for row in group.rows]
-    return Table(group.title, columns, rows, _fates(group, runs))
+    return Table(group.title, columns, rows, fates(group, runs))
 
 
 def _row(row: Row, *, with_items: bool) -> tuple[Cell, ...]:
@@ -119,18 +114,26 @@ def _row(row: Row, *, with_items: bool) -> tuple[Cell, ...]:
 
 
 def _of_many(group: Group, runs: Sequence[Named]) -> Table:
-    """Return medians, how sure they are, fractions, and the ratios to the first run's medians."""
+    """Return of each run medians, how sure they are, their ratios to the first run's, and fractions."""
     columns = [Column("kernel"), Column("caches")]
-    for each in runs:
-        columns += [Column(f"{each.mark}: median", "seconds"), *_OF_RUN]
-    columns += [Column(f"time {each.mark} / {runs[0].mark}", "ratio") for each in runs[1:]]
-    rows = []
-    for row in group.rows:
-        cells: list[Cell] = [row.kernel, row.caches]
-        for result in row.results:
-            cells += [None, None, None] if result is None else [_median(result), _half_width(result), result.fraction]
-        rows.append((*cells, *(_ratio(result, row.results[0]) for result in row.results[1:])))
-    return Table(group.title, columns, rows, _fates(group, runs))
+    for place, each in enumerate(runs):
+        ratio = [Column(f"time {each.mark} / {runs[0].mark}", "ratio")] if place else []
+        columns += [Column(f"{each.mark}: median", "seconds"), Column("± 95 %", "seconds"), *ratio]
+        columns.append(Column("of its ceiling", "bar"))
+    rows = [
+        (row.kernel, row.caches, *(cell for place in range(len(runs)) for cell in _of_run(row, place)))
+        for row in group.rows
+    ]
+    return Table(group.title, columns, rows, fates(group, runs))
+
+
+def _of_run(row: Row, place: int) -> list[Cell]:
+    """Return a run's cells of a row; the first run has no ratio."""
+    result = row.results[place]
+    ratio = [row.ratio(place)] if place else []
+    if result is None:
+        return [None, None, *ratio, None]
+    return [_median(result), _half_width(result), *ratio, result.fraction]
 
 
 def _median(result: Result) -> float | str:
@@ -139,23 +142,6 @@ def _median(result: Result) -> float | str:
 
 def _half_width(result: Result) -> float | None:
     return None if result.ci95_s is None else (result.ci95_s[1] - result.ci95_s[0]) / 2
-
-
-def _ratio(result: Result | None, first: Result | None) -> float | None:
-    if result is None or first is None or result.median_s is None or not first.median_s:
-        return None
-    return result.median_s / first.median_s
-
-
-def _fates(group: Group, runs: Sequence[Named]) -> list[str]:
-    """Say what became of kernels that were not timed; once where it became so of all their conditions."""
-    said = []
-    for row in group.rows:
-        for each, result in zip(runs, row.results, strict=True):
-            if result is not None and result.reason:
-                of = f" in {each.mark}" if len(runs) > 1 else ""
-                said.append(f"{row.kernel} {_FATES.get(result.status, result.status.value)}{of}: {result.reason}")
-    return list(dict.fromkeys(said))
 
 
 def size_of(group: Group) -> str:

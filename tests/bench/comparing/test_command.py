@@ -157,11 +157,23 @@ def test_standard_input_is_one_side(segcli_process: Segcli, files: Path) -> None
         ),
         (["a.json", "b.json", "--suite", "los"], "error: suite 'los' is in neither run\nhint: did you mean loss?"),
         (["a.json", "b.json", "--kernel", "ohm"], "error: no kernel of either run matches 'ohm'\nhint: did you mean"),
-        (["a.json", "b.json", "--min-effect", "3"], "error: --min-effect is '3', expected a share from 0 to 1"),
-        (["a.json", "b.json", "--min-effect", "-1%"], "error: --min-effect is '-1%', expected a share from 0 to 1"),
-        (["a.json", "b.json", "--min-effect", "three"], "error: --min-effect is 'three', expected a share from 0 to 1"),
-        (["a.json", "b.json", "--min-effect", "nan"], "error: --min-effect is 'nan', expected a share from 0 to 1"),
-        (["a.json", "b.json", "--min-effect", "3%%"], "error: --min-effect is '3%%', expected a share from 0 to 1"),
+        (["a.json", "b.json", "--min-effect", "3"], "error: --min-effect is '3', expected a share from 0 to below 1"),
+        (
+            ["a.json", "b.json", "--min-effect", "-1%"],
+            "error: --min-effect is '-1%', expected a share from 0 to below 1",
+        ),
+        (
+            ["a.json", "b.json", "--min-effect", "three"],
+            "error: --min-effect is 'three', expected a share from 0 to below 1",
+        ),
+        (
+            ["a.json", "b.json", "--min-effect", "nan"],
+            "error: --min-effect is 'nan', expected a share from 0 to below 1",
+        ),
+        (
+            ["a.json", "b.json", "--min-effect", "3%%"],
+            "error: --min-effect is '3%%', expected a share from 0 to below 1",
+        ),
         (["a.json", "b.json", "--markdown", "--json"], "error: --markdown and --json were both given"),
         (["a.json", "b.json", "--markdown", "--csv"], "error: --markdown and --csv were both given"),
         (["a.json", "b.json", "-o", "b.json", "--force"], "error: -o b.json is a file that the command itself uses"),

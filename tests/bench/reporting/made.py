@@ -75,8 +75,8 @@ def result(kernel: str, samples: Sequence[float] = SAMPLES, **changes: object) -
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def untimed(kernel: str, status: Status, reason: str) -> Result:
-    return result(
+def untimed(kernel: str, status: Status, reason: str, **changes: object) -> Result:
+    made = result(
         kernel,
         status=status,
         reason=reason,
@@ -91,6 +91,7 @@ def untimed(kernel: str, status: Status, reason: str) -> Result:
         bound=None,
         peak_bytes=None,
     )
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 def made_run(*results: Result, ceilings: Ceilings | None = CEILINGS, **changes: object) -> Run:

@@ -1,4 +1,5 @@
 import re
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from segcli.bench.measuring.gpu import Gpu
 from segcli.bench.reporting.gathering import gathered, named
 from segcli.bench.reporting.page import page
 from segcli.bench.reporting.panels import panels
+from segcli.bench.reporting.report import group_table
 from segcli.bench.reporting.roofline_svg import panel_svg
 from segcli.bench.reporting.samples_svg import samples_svg
 from segcli.bench.reporting.svg import Scale, element, picture, text
@@ -22,6 +24,10 @@ from tests.bench.reporting.made import CEILINGS, SAMPLES, made_run, result, unti
 from tests.conftest import Run as Segcli
 
 HOSTILE = '</title><script src="https://evil.example/x.js">alert(1)</script><img src=x onerror=alert(1)>&amp;"\''
+
+
+# Their median is 2 ms.
+SLOWER = (2.0e-3, 1.9e-3, 2.1e-3, 2.0e-3, 1.95e-3, 2.05e-3, 2.0e-3, 2.0e-3)
 
 
 class Seen(HTMLParser):
@@ -34,6 +40,8 @@ class Seen(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
         self.open: list[str] = []
+        self.held: list[tuple[str, list[str]]] = []
+        self.inside: list[list[str]] = []
         self.feed(html)
         self.close()
 
@@ -41,15 +49,24 @@ class Seen(HTMLParser):
         self.tags.append((tag, dict(attrs)))
         if tag not in self.VOID:
             self.open.append(tag)
+            self.inside.append([])
+            self.held.append((dict(attrs).get("class") or "", self.inside[-1]))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self.inside.pop()
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+        for words in self.inside:
+            words.append(data)
+
+    def texts(self, class_: str) -> list[str]:
+        """Return the words of elements of a class, those inside them included, each element's put together."""
+        return ["".join(words) for of, words in self.held if class_ in of.split()]
 
     @property
     def rows(self) -> int:
@@ -80,7 +97,7 @@ def test_a_page_has_the_environment_ceilings_tables_and_samples() -> None:
     assert {"conv, forward, 64x128 float32", "x 2x64x64x128", "unsteady clock: close other programs"} <= words
     assert {"standard", "depthwise, channels-last", "1.10 ms", "2.00 ms", "25%", "memory", "4.00 MB"} <= words
     assert {"frames/s", "40.0 frames"} <= words
-    assert {"spoiled is wrong and was not timed: its output differs", "wrong"} <= words
+    assert {"spoiled: wrong and not timed: its output differs", "wrong"} <= words
     assert {"standard, hot, 1.10 ms", "standard, cold, 2.00 ms", "8 samples, 2 passes"} <= words
     assert "GPU" in words
     # A panel of the roofline, one of bytes/s, and the samples of four.
@@ -105,8 +122,29 @@ def test_runs_stand_side_by_side_with_their_ratios() -> None:
         *words,
         *(word.partition(". ")[2] for word in words),
     }
-    assert "spoiled is wrong and was not timed in A: its output differs" in words
+    assert "spoiled: wrong and not timed in A: its output differs" in words
     assert {"A: standard, hot, 1.10 ms", "B: standard, hot, 2.20 ms"} <= set(words)
+
+
+def test_a_ratio_stands_beside_the_median_of_its_run() -> None:
+    (group,) = gathered(runs := named(["a", "b", "c"], [RUN, RUN, made_run(result("standard", median_s=2.2e-3))]))
+    table = group_table(group, runs)
+    assert [column.name for column in table.columns][2:] == [
+        *("A: median", "± 95 %", "of its ceiling"),
+        *("B: median", "± 95 %", "time B / A", "of its ceiling"),
+        *("C: median", "± 95 %", "time C / A", "of its ceiling"),
+    ]
+    assert table.rows[0][-2] == pytest.approx(2.0)
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    assert "runs" in [of.get("class") for tag, of in seen(RUN, RUN).tags if tag == "table"]
+    assert "runs" not in [of.get("class") for tag, of in seen(RUN).tags if tag == "table"]
+
+
+def test_a_dash_stands_where_the_number_would() -> None:
+    found = seen(RUN, made_run(result("standard"), ceilings=None))
+    assert set(found.texts("share")) == {"25%", "-"}
+    # Those of the ceilings, too, are at the end of their column.
+    assert {"25.0 GB/s", "-"} <= set(found.texts("number"))
 
 
 def test_rows_of_runs_meet_by_kernel_variant_and_caches() -> None:
@@ -200,7 +238,7 @@ def test_without_ceilings_and_without_results_there_is_a_page() -> None:
 
 def test_a_group_of_which_nothing_was_timed_is_its_table() -> None:
     found = seen(made_run(untimed("late", Status.SKIPPED, "the time budget was spent before")))
-    assert "late was not timed: the time budget was spent before" in found.words
+    assert "late: not timed: the time budget was spent before" in found.words
     assert "samples" not in found.words
     assert not any(tag == "svg" for tag, _ in found.tags)
 
@@ -309,11 +347,59 @@ def test_the_command_writes_one_file(segcli: Segcli, tmp_path: Path) -> None:
     assert (done.code, done.out, done.err) == (0, "", "")
     html = (tmp_path / "report.html").read_text()
     assert html == page(named([str(file)], [RUN]))
-    both = segcli("bench", "report", file, file)
+    both = segcli("bench", "report", file, write(tmp_path / "other.json", RUN))
     assert both.code == 0
     assert "time B / A" in both.out
     again = segcli("bench", "report", file, "-o", tmp_path / "report.html")
     assert (again.code, (tmp_path / "report.html").read_text()) == (2, html)
+
+
+def test_standard_output_may_be_named(segcli: Segcli, tmp_path: Path) -> None:
+    file = write(tmp_path / "run.json", RUN)
+    assert segcli("bench", "report", file, "-o", "-").out == segcli("bench", "report", file).out
+
+
+@pytest.mark.parametrize("argv", [(), ("-o", "-")], ids=["no -o", "-o -"])
+def test_a_terminal_gets_no_html(
+    segcli: Segcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    file = write(tmp_path / "run.json", RUN)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    done = segcli("bench", "report", file, *argv)
+    assert (done.code, done.out) == (2, "")
+    assert "the report is HTML, expected a file or a pipe, not a terminal" in done.err
+    assert "hint: -o report.html" in done.err
+    assert segcli("bench", "report", file, "-o", tmp_path / "report.html").code == 0
+
+
+def test_a_pattern_is_the_files_that_match_it(segcli: Segcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("main-2.json", "main-1.json", "branch.json"):
+        write(Path(name), RUN)
+    done = segcli("bench", "report", "branch.json", "main-*.json")
+    assert done.code == 0
+    assert "A: branch.json, B: main-1.json, C: main-2.json" in done.out
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("run.json", "run.json"), "run.json was given twice, expected each run once"),
+        (("run.json", "r*.json"), "run.json was given twice, expected each run once"),
+        (("run.json", "link.json"), "link.json was given twice, first as run.json; expected each run once"),
+        (("-", "-"), "standard input was given twice, expected each run once"),
+    ],
+    ids=["name", "pattern", "link", "standard input"],
+)
+def test_a_run_is_given_once(
+    segcli: Segcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("run.json"), RUN)
+    Path("link.json").symlink_to("run.json")
+    done = segcli("bench", "report", *argv)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
 
 
 @pytest.mark.parametrize(
@@ -325,9 +411,10 @@ def test_the_command_writes_one_file(segcli: Segcli, tmp_path: Path) -> None:
         (("run.json", "--json"), "the report is HTML, expected no --json"),
         (("run.json", "--csv"), "the report is HTML, expected no --csv"),
         (("run.json", "-o", "page.txt"), "the report is HTML, expected a name that ends in .html, not page.txt"),
+        (("main-*.json",), "no file matches 'main-*.json'"),
         ((), "missing argument 'RUN.json...'"),
     ],
-    ids=["missing", "another schema", "truncated", "json", "csv", "txt", "none"],
+    ids=["missing", "another schema", "truncated", "json", "csv", "txt", "no match", "none"],
 )
 def test_mistakes_are_named(
     segcli: Segcli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...], words: str
