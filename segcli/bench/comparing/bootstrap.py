@@ -46,32 +46,29 @@ class Timed:
             Timed(kernel=((1.0, 2.0), (2.0,)), reference=((0.5, 1.5), (1.0,)))
         """
         units = [median(each) for each in self.reference]
-        return Timed(_in_units(self.kernel, units), _in_units(self.reference, units))
-
-    def made_up_for(self, share: float) -> "Timed":
-        """Return the kernel's samples without what it follows of the reference; its noise is then among the passes'.
-
-        Args:
-            share: How far it follows; see `following`.
-
-        Examples:
-            >>> Timed(((2.0, 4.0), (8.0,)), ((1.0, 3.0), (16.0,))).made_up_for(0.5).kernel[1]
-            (2.0,)
-        """
-        return Timed(_in_units(self.kernel, [median(each) ** share for each in self.reference]))
+        return Timed(in_units(self.kernel, units), in_units(self.reference, units))
 
 
-def _in_units(passes: Passes, units: list[float]) -> Passes:
+def in_units(passes: Passes, units: list[float]) -> Passes:
+    """Return passes with each in a unit of its own."""
     return tuple(tuple(sample / unit for sample in each) for each, unit in zip(passes, units, strict=True))
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of medians, the second side's over the first's, with its 95 % interval."""
+    """A ratio of medians, the second side's over the first's, with its 95 % interval.
+
+    Attributes:
+        value: The ratio.
+        low: The lower bound of its interval.
+        high: The upper.
+        p_value: How often resampling shows no difference, of both tails: at most 0.05 where the interval shows one.
+    """
 
     value: float
     low: float
     high: float
+    p_value: float = 1.0
 
     @property
     def spread(self) -> float:
@@ -79,51 +76,8 @@ class Ratio:
         return log(self.high / self.low)
 
 
-def following(first: Timed, second: Timed) -> float:
-    """Return how far a kernel follows its reference from pass to pass: 0 not at all, 1 in full proportion.
-
-    It is the slope of the regression of logarithms of medians, each side about its own median: what a change of the
-    machine does to the kernel, as far as the reference can tell, whatever a change of the kernel has done to it.
-
-    Args:
-        first: Of the first side, with its reference.
-        second: Of the second, with its reference.
-
-    Source:
-        A control variate with its estimated coefficient: Glasserman (2003), Monte Carlo Methods in Financial
-        Engineering, section 4.1; the outliers drawn in as by Huber (1981), Robust Statistics, section 7.
-
-    Examples:
-        >>> reference = tuple((float(seconds),) for seconds in (1, 2, 4, 1, 2, 4))
-        >>> following(Timed(reference, reference), Timed(reference, reference))
-        1.0
-        >>> following(Timed(((3.0,),) * 6, reference), Timed(((3.0,),) * 6, reference))
-        0.0
-    """
-    import numpy as np
-
-    kernels, references = (
-        np.concatenate([_about(first_passes), _about(second_passes)])
-        for first_passes, second_passes in ((first.kernel, second.kernel), (first.reference, second.reference))
-    )
-    variance = float(references @ references)
-    return float(np.clip(kernels @ references / variance, 0, 1)) if variance else 0.0
-
-
-def _about(passes: Passes) -> "Array":
-    """Return the logarithms of passes' medians about their own, outliers drawn in to three deviations."""
-    import numpy as np
-
-    logs = np.log([median(each) for each in passes])
-    logs -= np.median(logs)
-    # Of normal numbers 1.4826 median deviations are one standard deviation.
-    most = 3 * 1.4826 * np.median(np.abs(logs))
-    about: Array = np.clip(logs, -most, most)
-    return about
-
-
-def ratio_of(first: Timed, second: Timed) -> Ratio:
-    """Return the ratio of two medians and its 95 % bootstrap interval.
+def ratio_of(first: Timed, second: Timed, *, min_effect: float = 0.0) -> Ratio:
+    """Return the ratio of two medians, its 95 % bootstrap interval and its p-value.
 
     The interval is the percentile one, of logarithms: swapping the sides mirrors it. The one that is corrected for bias
     (BCa) asks for the jackknife, which fails for medians (Efron 1982, section 3.4). With few passes a percentile
@@ -132,15 +86,16 @@ def ratio_of(first: Timed, second: Timed) -> Ratio:
     Args:
         first: Of the first side.
         second: Of the second.
+        min_effect: The least share that counts as a difference, for the p-value.
 
     Source:
         Hesterberg (2015), What teachers should know about the bootstrap, The American Statistician 69, section 4.
 
     Examples:
         >>> ratio_of(Timed(((1.0,) * 9,)), Timed(((2.0,) * 9,)))
-        Ratio(value=2.0, low=2.0, high=2.0)
+        Ratio(value=2.0, low=2.0, high=2.0, p_value=0.0001)
         >>> ratio_of(Timed(((1.0,) * 9,), ((3.0,) * 9,)), Timed(((2.0,) * 9,), ((6.0,) * 9,)))
-        Ratio(value=1.0, low=1.0, high=1.0)
+        Ratio(value=1.0, low=1.0, high=1.0, p_value=1.0)
     """
     import numpy as np
 
@@ -151,7 +106,17 @@ def ratio_of(first: Timed, second: Timed) -> Ratio:
     value = _median(second.kernel) / _median(first.kernel)
     logs = np.log(value) + (logs - np.log(value)) * _widening(len(first.kernel) + len(second.kernel) - len(_STREAMS))
     low, high = np.exp(np.quantile(logs, (_TAIL, 1 - _TAIL)))
-    return Ratio(value, float(low), float(high))
+    return Ratio(value, float(low), float(high), _p_value(logs, value, min_effect))
+
+
+def _p_value(logs: "Array", value: float, min_effect: float) -> float:
+    """Return twice the share of resamples that differ by no more than the minimum effect, or the other way."""
+    import numpy as np
+
+    beyond = np.log1p(min_effect)
+    others = int(np.count_nonzero(logs <= beyond if value > 1 else logs >= -beyond))
+    # None of them says only that it takes more resamples to see one.
+    return min(1.0, 2 * max(1, others) / len(logs))
 
 
 @lru_cache(maxsize=16)

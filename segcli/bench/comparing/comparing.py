@@ -7,7 +7,9 @@ from fnmatch import fnmatchcase
 from itertools import product
 
 from segcli.bench.comparing.bootstrap import Ratio, ratio_of
-from segcli.bench.comparing.pairing import Pair, is_sure, pair, reference_of, timed_of
+from segcli.bench.comparing.judging import is_sure
+from segcli.bench.comparing.multiplicity import sure_among
+from segcli.bench.comparing.pairing import Pair, pair, reference_of, timed_of
 from segcli.bench.comparing.sides import Group, Key, Side, differences, other_machine
 from segcli.bench.comparing.verdicts import Verdict
 from segcli.bench.measuring.workload import WORKLOADS
@@ -96,6 +98,7 @@ def compare(
     for key in chosen(first, second, question):
         pairs.append(pair(key, first, second, question.min_effect))
         advance(1)
+    pairs = sure_among(pairs)
     counts = Counter(each.verdict for each in pairs)
     if counts[Verdict.INCOMPARABLE] == len(pairs):
         raise _nothing(pairs, first, second)
@@ -169,6 +172,11 @@ def _warnings(pairs: Sequence[Pair], machine: Sequence[MachineRatio], first: Sid
             yield f"{side} was interrupted: kernels are missing, or have few samples"
         if all(len(result.passes) < 2 for result in names.results.values()):  # noqa: PLR2004 - one has no spread
             yield f"{side} has one pass: what drifts between passes is not seen; give --passes 6 or more"
+    if any(each.verdict is Verdict.SLOWER for each in pairs) and not (first.runs and second.runs):
+        yield (
+            "one run a side cannot see by how much one process differs from the next; before blaming a change, compare "
+            "several: segcli bench compare 'a*.json' 'b*.json'"
+        )
     if any(each.verdict is Verdict.AMBIGUOUS for each in pairs):
         ambiguous = sum(each.verdict is Verdict.AMBIGUOUS for each in pairs)
         is_moved = first.environment.threads > 1 and first.environment.gpu is None

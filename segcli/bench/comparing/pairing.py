@@ -3,19 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from segcli.bench.comparing.bootstrap import FEW_PASSES, Ratio, Timed, following, ratio_of
+from segcli.bench.comparing.bootstrap import Timed, ratio_of
+from segcli.bench.comparing.controls import Accompanied
+from segcli.bench.comparing.judging import Both, has_many_passes, judged_by_one, judged_by_passes, judged_elsewhere
 from segcli.bench.comparing.sides import Group, Key, Side, obstacles, other_machine
-from segcli.bench.comparing.verdicts import Verdict, fair_verdict, verdict_of
+from segcli.bench.comparing.verdicts import Verdict
+from segcli.bench.measuring.workload import WORKLOADS
 from segcli.bench.results import Reference, Result, Status, passes_of
 from segcli.units import format_shape, format_size
 
 _LEAST_SAMPLES = 6
 """The fewest that have a 95 % interval of their median."""
-_CLEARLY = 0.9
-"""How much narrower an interval must be to stand for the clock's, which needs no explaining."""
-_LEAST_SHARE = 0.05
-"""What of the reference's change must be in a ratio for its name to be shown."""
-_ROUNDING = 1e-9
 _WORKLOADS = {"memory": "copy", "compute": "matmul"}
 
 
@@ -39,7 +37,8 @@ class Pair:
         second_s: On the second.
         ratio: The second over the first, by the clock or beside the reference workload.
         ci95: Its 95 % interval; None of too few samples.
-        reference: ``copy`` or ``matmul``, where the ratio is that beside it; or empty.
+        p_value: How often resampling shows no difference beyond the minimum effect, of both tails; None likewise.
+        reference: The workloads without whose changes the ratio is: ``copy``, ``matmul``, ``copy+matmul``, or empty.
         unscaled: The second over the first, by the clock alone.
         unscaled_ci95: Its 95 % interval.
     """
@@ -59,6 +58,7 @@ class Pair:
     second_s: float | None = None
     ratio: float | None = None
     ci95: tuple[float, float] | None = None
+    p_value: float | None = None
     reference: str = ""
     unscaled: float | None = None
     unscaled_ci95: tuple[float, float] | None = None
@@ -79,12 +79,19 @@ def pair(key: Key, first: Side, second: Side, min_effect: float) -> Pair:
         return replace(bare, reason=reason)
     before, after = first.results[key], second.results[key]
     workload = workload_of(before, after)
-    beside = [_beside(side, key, workload) for side in (first, second)]
+    alike = _alike(first, second, key, workload) if workload else None
     foreign = next(other_machine(first.environment, second.environment), "")
-    if foreign and None in beside:
+    if foreign and not alike:
         return replace(bare, reason=f"{foreign}; there is no reference workload to scale by")
-    unscaled = ratio_of(timed_of(before), timed_of(after))
-    judged = _judged(unscaled, [each for each in beside if each], min_effect, is_foreign=bool(foreign))
+    unscaled = ratio_of(timed_of(before), timed_of(after), min_effect=min_effect)
+    names = tuple(name for name in WORKLOADS if _controls(first, second, key, name))
+    both = _controls(first, second, key, *names) if names else None
+    if alike and foreign:
+        judged = judged_elsewhere(alike, workload, min_effect)
+    elif both and has_many_passes(both):
+        judged = judged_by_passes(both, names, unscaled, min_effect)
+    else:
+        judged = judged_by_one(alike, workload, unscaled, min_effect)
     few = next(_too_few(before, after), "")
     return replace(
         bare,
@@ -94,47 +101,11 @@ def pair(key: Key, first: Side, second: Side, min_effect: float) -> Pair:
         second_s=after.median_s,
         ratio=judged.ratio.value,
         ci95=None if few else (judged.ratio.low, judged.ratio.high),
-        reference=workload if judged.is_scaled else "",
+        p_value=None if few else judged.ratio.p_value,
+        reference=judged.reference,
         unscaled=unscaled.value,
         unscaled_ci95=None if few else (unscaled.low, unscaled.high),
     )
-
-
-@dataclass(frozen=True)
-class _Judged:
-    ratio: Ratio
-    verdict: Verdict
-    is_scaled: bool
-
-
-def _judged(unscaled: Ratio, beside: list[Timed], min_effect: float, *, is_foreign: bool) -> _Judged:
-    """Judge a ratio by the clock and, where there is one, beside the reference workload.
-
-    Many passes tell how far the kernel follows the reference, and so far it is made up for. Few do not: where the
-    reference is sure to have changed, the machine did, and the ratio beside it is shown; where it is not, both ratios
-    are right, and the narrower one is shown: the one beside a reference that slows with the kernel from pass to pass,
-    the clock's where a reference would only add its own noise.
-    """
-    if len(beside) < 2:  # noqa: PLR2004 - one a side
-        return _Judged(unscaled, verdict_of(unscaled, min_effect), is_scaled=False)
-    before, after = beside
-    if not is_foreign and min(len(side.kernel) for side in beside) > FEW_PASSES:
-        share = following(before, after)
-        scaled = ratio_of(before.made_up_for(share), after.made_up_for(share))
-        return _Judged(scaled, fair_verdict(scaled, unscaled, min_effect), is_scaled=share >= _LEAST_SHARE)
-    scaled = ratio_of(before, after)
-    if is_foreign:
-        return _Judged(scaled, verdict_of(scaled, min_effect), is_scaled=True)
-    is_changed = is_sure(ratio_of(Timed(before.reference), Timed(after.reference)))
-    if is_changed or scaled.spread < _CLEARLY * unscaled.spread - _ROUNDING:
-        return _Judged(scaled, fair_verdict(scaled, unscaled, min_effect), is_scaled=True)
-    return _Judged(unscaled, fair_verdict(unscaled, scaled, min_effect), is_scaled=False)
-
-
-def is_sure(ratio: Ratio) -> bool:
-    """Tell whether a ratio is sure to differ from 1."""
-    # A clock too coarse to see noise gives an interval of no width, and its ends are rounded.
-    return not ratio.low - _ROUNDING <= 1 <= ratio.high + _ROUNDING
 
 
 def workload_of(first: Result, second: Result) -> str:
@@ -153,13 +124,38 @@ def timed_of(found: Result | Reference) -> Timed:
     return Timed(tuple(each for each in passes_of(found) if each))
 
 
-def _beside(side: Side, key: Key, workload: str) -> Timed | None:
-    """Return a kernel's samples and its reference's, of the passes that have both."""
-    result, reference = side.results[key], reference_of(side, key.group, workload)
-    if reference is None or len(result.passes) != len(reference.passes):
+def _alike(first: Side, second: Side, key: Key, workload: str) -> tuple[Timed, Timed] | None:
+    before, after = (_accompanied(side, key, (workload,)) for side in (first, second))
+    if before is None or after is None:
         return None
-    both = [each for each in zip(passes_of(result), passes_of(reference), strict=True) if all(each)]
-    return Timed(*zip(*both, strict=True)) if both else None
+    return Timed(before.kernel, before.workloads[0]), Timed(after.kernel, after.workloads[0])
+
+
+def _controls(first: Side, second: Side, key: Key, *workloads: str) -> Both | None:
+    """Return each side's runs that timed a kernel, with workloads; None where one has no pass with all of them."""
+    before, after = ([_accompanied(run, key, workloads) for run in _timed_runs(side, key)] for side in (first, second))
+    if None in before or None in after:
+        return None
+    return [each for each in before if each], [each for each in after if each]
+
+
+def _timed_runs(side: Side, key: Key) -> list[Side]:
+    return [run for run in side.runs if key in run.results and run.results[key].status is Status.TIMED] or [side]
+
+
+def _accompanied(side: Side, key: Key, workloads: tuple[str, ...]) -> Accompanied | None:
+    """Return the passes that have the kernel and all the workloads; None where there are none."""
+    result = side.results[key]
+    references = [reference_of(side, key.group, name) for name in workloads]
+    beside = [each for each in references if each and len(each.passes) == len(result.passes)]
+    if len(beside) < len(workloads):
+        return None
+    passes = zip(passes_of(result), *(passes_of(each) for each in beside), strict=True)
+    kept = [each for each in passes if all(each)]
+    if not kept:
+        return None
+    kernel, *others = zip(*kept, strict=True)
+    return Accompanied(kernel, tuple(others))
 
 
 def _reason(key: Key, first: Side, second: Side) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from segcli.bench.comparing.comparing import Comparison
+from segcli.bench.comparing.multiplicity import FALSE_SHARE
 from segcli.bench.comparing.pairing import Pair
 from segcli.bench.comparing.verdicts import Verdict
 from segcli.table import Cell, Column, Table
@@ -36,6 +37,7 @@ _RECORD_COLUMNS = (
     Column("ratio", "ratio"),
     Column("ci95 low", "ratio"),
     Column("ci95 high", "ratio"),
+    Column("p value", "number"),
     Column("reference"),
     Column("unscaled", "ratio"),
     Column("unscaled ci95 low", "ratio"),
@@ -85,11 +87,16 @@ def _counted(found: Comparison) -> str:
 def _legend(found: Comparison) -> list[str]:
     share = f"{found.min_effect * 100:g} %"
     legend = [f"B/A: median over median, with its 95 % bootstrap interval; less than {share} is no difference."]
-    names = sorted({each.reference for each in found.kernels if each.reference})
+    if len(found.kernels) - found.counts[Verdict.INCOMPARABLE.value] > 1:
+        legend.append(
+            f"slower, faster: sure also as one of so many; {FALSE_SHARE * 100:g} % of what is called so may be chance, "
+            "on average."
+        )
+    names = sorted({name for each in found.kernels for name in each.reference.split("+") if name})
     if names:
         legend.append(
-            f"/ {', / '.join(names)}: beside that reference workload, timed in the same passes, as far as the kernel "
-            "follows it from one to the next."
+            f"/ {', '.join(names)}: without the changes of that reference workload, timed in the same passes, as far "
+            "as the kernel follows them."
         )
     return legend
 
@@ -182,6 +189,7 @@ def _record(pair: Pair) -> tuple[Cell, ...]:
         pair.second_s,
         pair.ratio,
         *(pair.ci95 or (None, None)),
+        pair.p_value,
         pair.reference,
         pair.unscaled,
         *(pair.unscaled_ci95 or (None, None)),

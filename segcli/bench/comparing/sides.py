@@ -42,6 +42,7 @@ class Side:
         results: One a kernel and condition.
         references: The reference workloads, by group and name.
         partial: Whether any of its runs was interrupted.
+        runs: Each run by itself, where they are several.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,7 @@ class Side:
     results: dict[Key, Result]
     references: dict[tuple[Group, str], Reference]
     partial: bool = False
+    runs: tuple["Side", ...] = ()
 
 
 def side_of(names: Sequence[str], runs: Sequence[Run]) -> Side:
@@ -71,16 +73,24 @@ def side_of(names: Sequence[str], runs: Sequence[Run]) -> Side:
         if reasons:
             message = f"{names[0]} and {name} cannot be put together: {reasons[0]}"
             raise SegcliError(message, hint="put together runs of one machine, made alike")
-    timed = [_by_key(run, name) for name, run in zip(names, runs, strict=True)]
-    beside = [{(_group(each), each.workload): each for each in run.references} for run in runs]
+    sides = [_side(name, run) for name, run in zip(names, runs, strict=True)]
+    if len(sides) == 1:
+        return sides[0]
+    timed, beside = [each.results for each in sides], [each.references for each in sides]
     return Side(
         names=tuple(names),
         environment=first.environment,
         data={suite: words for run in runs for suite, words in run.data.items()},
-        results=timed[0] if len(runs) == 1 else {key: _result_of(key, timed) for key in _all(timed)},
-        references=beside[0] if len(runs) == 1 else {key: _reference_of(key, beside) for key in _all(beside)},
+        results={key: _result_of(key, timed) for key in _all(timed)},
+        references={key: _reference_of(key, beside) for key in _all(beside)},
         partial=any(run.partial for run in runs),
+        runs=tuple(sides),
     )
+
+
+def _side(name: str, run: Run) -> Side:
+    references = {(_group(each), each.workload): each for each in run.references}
+    return Side((name,), run.environment, run.data, _by_key(run, name), references, run.partial)
 
 
 def obstacles(first: Environment, second: Environment) -> Iterator[str]:

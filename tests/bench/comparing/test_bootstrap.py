@@ -3,7 +3,7 @@ from math import comb, exp, log
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -173,6 +173,36 @@ def test_correlated_samples_widen_the_interval() -> None:
 def test_swapping_the_sides_mirrors_the_interval(first: Passes, second: Passes) -> None:
     there, back = ratio_of(Timed(first), Timed(second)), ratio_of(Timed(second), Timed(first))
     assert (1 / back.value, 1 / back.high, 1 / back.low) == pytest.approx((there.value, there.low, there.high))
+    if abs(there.value - 1) > 1e-9:
+        assert back.p_value == pytest.approx(there.p_value)
+
+
+@given(PASSES, PASSES, st.floats(0, 0.2))
+@example(((1.0,),), ((1.0, 2.0), (3.0,)), 0.03)
+@example(((1.0,) * 9,), ((2.0,) * 9,), 0.03)
+@example(((2.0,) * 9,), ((1.0,) * 9,), 0.03)
+def test_a_p_value_of_one_in_twenty_is_where_the_interval_begins_to_show_a_difference(
+    first: Passes, second: Passes, min_effect: float
+) -> None:
+    ratio, most = ratio_of(Timed(first), Timed(second), min_effect=min_effect), 1 + min_effect
+    # On the very threshold rounding decides.
+    assume(all(abs(bound / edge - 1) > 1e-9 for bound in (ratio.low, ratio.high) for edge in (most, 1 / most)))
+    shows = ratio.low > most or ratio.high * most < 1
+    assert ratio.p_value <= 0.05 if shows else ratio.p_value >= 0.05
+    assert 2 / RESAMPLES <= ratio.p_value <= 1
+
+
+def test_differences_that_are_none_have_small_p_values_as_seldom_as_they_say() -> None:
+    generator = np.random.default_rng(0)
+
+    def timed() -> Timed:
+        return Timed(tuple(tuple(np.exp(generator.normal(0, 0.04, 2))) for _ in range(16)))
+
+    found = np.array([ratio_of(timed(), timed()).p_value for _ in range(400)])
+    # Of 400 some 40, 8 and 2, and three standard deviations more.
+    for level, most in ((0.1, 58), (0.02, 17), (0.005, 7)):
+        assert (found <= level).sum() <= most
+    assert (found <= 0.1).any()
 
 
 @given(PASSES, PASSES, st.floats(1e-3, 1e3))

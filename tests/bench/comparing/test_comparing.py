@@ -38,6 +38,13 @@ def test_kernels_are_counted_and_the_worst_comes_first() -> None:
     assert found.counts == {"slower": 2, "ambiguous": 0, "same": 1, "faster": 1, "incomparable": 2}
     assert (found.first, found.second, found.min_effect) == (("a.json",), ("b.json",), 0.03)
     assert found.regressed
+    (warning,) = found.warnings
+    assert warning.startswith("one run a side cannot see by how much one process differs from the next; before blaming")
+
+
+def test_of_several_runs_a_side_what_one_cannot_see_is_no_matter() -> None:
+    found = compare(side_of(["0", "1"], [FIRST, FIRST]), side_of(["2", "3"], [SECOND, SECOND]))
+    assert found.regressed
     assert found.warnings == ()
 
 
@@ -135,21 +142,48 @@ def test_one_thread_is_not_recommended_to_what_has_one() -> None:
     assert warning.startswith("1 of 1 are ambiguous; a longer --time-budget tells more, and so do several runs")
 
 
-def noisy(generator: np.random.Generator, share: float) -> Run:
-    """Make a run as a shared machine gives it: all slow down together from pass to pass, and each has its own noise."""
-    machine = generator.normal(0, 0.02, 3)
+def noisy(generator: np.random.Generator, *shares: float, count: int = 3) -> Run:
+    """Make a run as a shared machine gives it: all slow down together from pass to pass, and each has its own noise.
+
+    Args:
+        generator: Of the noise.
+        shares: How much longer each kernel takes.
+        count: Of passes.
+    """
+    machine = generator.normal(0, 0.02, count)
 
     def passes(seconds: float) -> list[list[float]]:
-        own = generator.normal(0, 0.004, 3)
-        return [list(seconds * np.exp(generator.normal(machine[place] + own[place], 0.01, 15))) for place in range(3)]
+        own = generator.normal(0, 0.004, count)
+        return [list(seconds * np.exp(generator.normal(drift, 0.01, 15))) for drift in machine + own]
 
-    kernels = [made_result(f"kernel-{place}", passes(1e-3 * share)) for place in range(5)]
+    kernels = [made_result(f"kernel-{place}", passes(1e-3 * share)) for place, share in enumerate(shares)]
     return made_run(*kernels, references=[made_reference("copy", passes(5e-3))])
 
 
 def test_runs_of_one_program_are_not_called_slower_and_slowed_ones_are() -> None:
     generator = np.random.default_rng(0)
-    unchanged = [compared(noisy(generator, 1.0), noisy(generator, 1.0)) for _ in range(20)]
-    slowed = [compared(noisy(generator, 1.0), noisy(generator, 1.1)) for _ in range(20)]
+    same, slower = (1.0,) * 5, (1.1,) * 5
+    unchanged = [compared(noisy(generator, *same), noisy(generator, *same)) for _ in range(20)]
+    slowed = [compared(noisy(generator, *same), noisy(generator, *slower)) for _ in range(20)]
     assert sum(found.counts["slower"] for found in unchanged) == 0
     assert sum(found.counts["slower"] for found in slowed) >= 95
+
+
+def test_one_slowed_kernel_is_found_among_many_and_no_other_is_accused() -> None:
+    generator = np.random.default_rng(0)
+    same = (1.0,) * 60
+    found = compared(noisy(generator, *same, count=16), noisy(generator, 1.1, *same[1:], count=16))
+    assert [pair.kernel for pair in found.kernels if pair.verdict.value == "slower"] == ["kernel-0"]
+    assert found.counts["faster"] == 0
+
+
+def test_a_difference_that_some_of_many_show_by_chance_says_so() -> None:
+    # Three passes a side of which none repeats another: sure of one kernel, not of one in a hundred.
+    first, second = ([[seconds * (1 + 0.004 * place)] * 9 for place in range(3)] for seconds in (1.0, 1.08))
+    steady_ones = {f"kernel-{index}": 1.0 for index in range(99)}
+    before, after = (made_run(*of(steady_ones).results, made_result("ohem", passes)) for passes in (first, second))
+    assert compared(before, after, Question(kernel="ohem")).regressed
+    among = compared(before, after)
+    assert not among.regressed
+    (unsure,) = (pair for pair in among.kernels if pair.kernel == "ohem")
+    assert unsure.reason == "its difference would be sure of one kernel; of 100 some differ so by chance"

@@ -6,7 +6,8 @@ import pytest
 from segcli.bench import Run, Status
 from segcli.bench.comparing.bootstrap import Ratio
 from segcli.bench.comparing.comparing import compare
-from segcli.bench.comparing.pairing import Pair, is_sure
+from segcli.bench.comparing.judging import is_sure
+from segcli.bench.comparing.pairing import Pair
 from segcli.bench.comparing.sides import Side, side_of
 from segcli.bench.comparing.verdicts import Verdict
 from segcli.bench.measuring.gpu import Gpu
@@ -244,6 +245,15 @@ def test_too_few_samples_are_never_sure() -> None:
     assert judged(single, one(2.0)).reason == "1 sample in A, and an interval takes 6"
 
 
+def test_a_workload_in_no_pass_of_the_kernel_leaves_the_clock() -> None:
+    def apart(seconds: float) -> Run:
+        copy = made_reference("copy", [[], [], [5.0] * 9])
+        return made_run(made_result("ohem", [*times(seconds)[:2], []]), references=[copy])
+
+    found = judged(apart(1.0), apart(1.1))
+    assert (found.verdict, found.reference) == (Verdict.SLOWER, "")
+
+
 def many(share: float, changes: float, seed: int) -> Run:
     """Make a run of many passes in which the kernel follows the copy's changes in part."""
     generator = np.random.default_rng(seed)
@@ -278,3 +288,70 @@ def test_a_reference_that_changes_by_itself_accuses_nobody() -> None:
     found = judged(many(0.0, 0.0, 1), many(0.0, -0.1, 2))
     assert found.verdict is not Verdict.SLOWER
     assert found.ratio == pytest.approx(1.0, abs=0.03)
+
+
+def drifting(seed: int, *, follows: str, bound: str | None = "memory") -> Run:
+    """Make a run of many passes whose workloads each drift by themselves, and whose kernel follows one of them."""
+    generator = np.random.default_rng(seed)
+    drift = {name: generator.normal(0, 0.05, 20) for name in ("copy", "matmul")}
+    kernel = drift[follows] + generator.normal(0, 0.003, 20)
+    references = [made_reference(name, [[float(np.exp(each))] for each in logs]) for name, logs in drift.items()]
+    return made_run(made_result("ohem", [[float(np.exp(log))] for log in kernel], bound=bound), references=references)
+
+
+@pytest.mark.parametrize("follows", ["copy", "matmul"])
+@pytest.mark.parametrize("bound", ["memory", "compute", "call", None], ids=str)
+def test_many_passes_tell_which_workload_a_kernel_follows_whatever_bounds_it(follows: str, bound: str | None) -> None:
+    first, second = (drifting(seed, follows=follows, bound=bound) for seed in (1, 2))
+    same = judged(first, second)
+    assert (same.verdict, same.reference) == (Verdict.SAME, follows)
+    found = judged(first, slower(second, 1.1))
+    assert (found.verdict, found.reference) == (Verdict.SLOWER, follows)
+    assert found.ratio == pytest.approx(1.1, abs=0.01)
+
+
+def test_a_kernel_may_follow_both_workloads() -> None:
+    def both(seed: int) -> Run:
+        generator = np.random.default_rng(seed)
+        drift = [generator.normal(0, 0.05, 20) for _ in range(2)]
+        kernel = sum(drift) / 2 + generator.normal(0, 0.003, 20)
+        references = [
+            made_reference(name, [[float(np.exp(each))] for each in logs])
+            for name, logs in zip(("copy", "matmul"), drift, strict=True)
+        ]
+        return made_run(made_result("ohem", [[float(np.exp(log))] for log in kernel]), references=references)
+
+    found = judged(both(1), both(2))
+    assert (found.verdict, found.reference) == (Verdict.SAME, "copy+matmul")
+
+
+def of_processes(*lucks: float, seed: int = 0, factor: float = 1.0) -> Side:
+    """Make a side of a run a process, each with luck of its own."""
+    runs = [
+        slower(drifting(seed + place, follows="matmul"), factor * float(np.exp(luck)))
+        for place, luck in enumerate(lucks)
+    ]
+    return side_of([f"{place}.json" for place in range(len(runs))], runs)
+
+
+def test_of_several_runs_the_luck_of_processes_is_in_the_interval_and_the_drift_within_them_is_not() -> None:
+    # As one run a side it would be a slower kernel.
+    (alone,) = compare(of_processes(0.0), of_processes(0.06, seed=9)).kernels
+    assert (alone.verdict, alone.reference) == (Verdict.SLOWER, "matmul")
+    lucks = (-0.06, -0.03, 0.0, 0.03, 0.06)
+    first = of_processes(*lucks)
+    (same,) = compare(first, of_processes(*lucks[1:], 0.06, seed=9)).kernels
+    assert (same.verdict, same.reference) == (Verdict.AMBIGUOUS, "matmul")
+    assert same.ci95 is not None
+    assert same.ci95[0] < 0.97
+    (slowed,) = compare(first, of_processes(*lucks, seed=9, factor=1.2)).kernels
+    assert slowed.verdict is Verdict.SLOWER
+    assert slowed.ratio == pytest.approx(1.2, abs=0.02)
+
+
+def test_a_run_of_several_that_did_not_time_the_kernel_is_left_out() -> None:
+    run = drifting(1, follows="matmul")
+    skipped = replace(run.results[0], status=Status.SKIPPED, samples_s=(), passes=(), median_s=None)
+    first = side_of(["0.json", "1.json"], [replace(run, results=(skipped,)), run])
+    (found,) = compare(first, side(drifting(2, follows="matmul"))).kernels
+    assert (found.verdict, found.reference) == (Verdict.SAME, "matmul")
