@@ -177,14 +177,20 @@ def _warnings(pairs: Sequence[Pair], machine: Sequence[MachineRatio], first: Sid
             "one run a side cannot see by how much one process differs from the next; before blaming a change, compare "
             "several: segcli bench compare 'a*.json' 'b*.json'"
         )
-    if any(each.verdict is Verdict.AMBIGUOUS for each in pairs):
-        ambiguous = sum(each.verdict is Verdict.AMBIGUOUS for each in pairs)
-        is_moved = first.environment.threads > 1 and first.environment.gpu is None
-        steadier = ", --threads 1 is steadier where cores are shared" if is_moved else ""
-        yield (
-            f"{ambiguous} of {len(pairs)} are ambiguous; a longer --time-budget tells more{steadier}, and so do "
-            "several runs a side: segcli bench compare 'a*.json' 'b*.json'"
-        )
+    ambiguous = sum(each.verdict is Verdict.AMBIGUOUS for each in pairs)
+    if ambiguous:
+        yield f"{ambiguous} of {len(pairs)} are ambiguous; {_what_tells_more(first, second)}"
+
+
+def _what_tells_more(first: Side, second: Side) -> str:
+    if first.runs and second.runs:
+        return "more runs a side tell more"
+    is_moved = first.environment.threads > 1 and first.environment.gpu is None
+    steadier = ", --threads 1 is steadier where cores are shared" if is_moved else ""
+    return (
+        f"a longer --time-budget tells more{steadier}, and so do several runs a side: "
+        "segcli bench compare 'a*.json' 'b*.json'"
+    )
 
 
 def _changed(machine: Sequence[MachineRatio]) -> Iterator[str]:

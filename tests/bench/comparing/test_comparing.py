@@ -128,6 +128,12 @@ def test_ambiguous_ones_are_told() -> None:
     assert warning.startswith("1 of 2 are ambiguous; a longer --time-budget tells more, --threads 1 is steadier")
 
 
+def test_where_there_are_several_runs_a_side_more_of_them_are_advised() -> None:
+    unsure = made_run(made_result("ohem", [[0.9, 1.1] * 5] * 3))
+    found = compare(side_of(["a0", "a1"], [unsure] * 2), side_of(["b0", "b1"], [unsure] * 2))
+    assert found.warnings == ("1 of 1 are ambiguous; more runs a side tell more",)
+
+
 def test_an_interrupted_side_is_told() -> None:
     run = of({"ohem": 1.0})
     assert compared(run, replace(run, partial=True)).warnings == (
