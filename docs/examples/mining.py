@@ -16,6 +16,7 @@ IGNORED = (0.5, 0.5)
 TIES = (0.9,) * 6
 # A p of 0.7 is at the threshold, which no float says exactly: torchseg alone keeps what is there.
 _STRICT, _INCLUSIVE = 0.7 - 1e-9, 0.7 + 1e-9
+_RANKS_WITHIN_S = 300
 
 
 def semantics() -> None:
@@ -51,5 +52,6 @@ def _answer(name: Semantics, logits: Tensor, labels: Tensor, n_min: int) -> str:
 def ranks() -> None:
     """Print what ``two_ranks.py`` says."""
     script = Path(__file__).with_name("two_ranks.py")
-    done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - our own script
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=_RANKS_WITHIN_S)  # noqa: S603 - our own script
     print(f"\n```text\n{done.stdout.strip()}\n```\n")

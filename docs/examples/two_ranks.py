@@ -40,14 +40,23 @@ def loss_of(group: distributed.ProcessGroup | None = None) -> CombinedLoss:
 def train(rank: int, folder: str) -> None:
     """Do what each of the two processes does."""
     distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    torch.save(step(rank), f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def step(rank: int) -> tuple[float, float, Tensor]:
+    """Return the loss of ``rank``'s images, that of all, and the gradient; the network goes before the group does.
+
+    DistributedDataParallel would destroy a group that it is the last to hold, and wait for gloo's threads with
+    Python's lock held, for which such a thread may wait in turn (torch 2.13).
+    """
     images, labels = (part[SHARDS[rank]] for part in batch())
     model = DistributedDataParallel(network())
     logits = model(images)
     alone, together = loss_of()(logits, labels), loss_of(distributed.group.WORLD)(logits, labels)
     # DistributedDataParallel divides gradients by the number of ranks.
     (together * distributed.get_world_size()).backward()
-    torch.save((alone.item(), together.item(), model.module.weight.grad), f"{folder}/{rank}.pt")
-    distributed.destroy_process_group()
+    return alone.item(), together.item(), model.module.weight.grad
 
 
 def main() -> None:
